@@ -1,0 +1,195 @@
+"""What the layers above ask of the runtime: one pod sandbox, one container. The vocabulary is CRI's.
+
+The supervisor (``pyrt.pods``) and the CRI server both speak these types; nothing Kubernetes-specific (probes, restart
+policy, references to other objects) is left in them: every value is resolved.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyrt.images.types import Image
+from pyrt.network.types import HostPort
+
+
+class NamespaceMode(enum.Enum):
+    """Whose namespace a container lives in (CRI ``NamespaceMode``)."""
+
+    POD = "pod"
+    CONTAINER = "container"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class PodMetadata:
+    """The identity of a sandbox (CRI ``PodSandboxMetadata``)."""
+
+    name: str
+    namespace: str
+    uid: str
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DnsConfig:
+    """The contents of /etc/resolv.conf."""
+
+    servers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits for a cgroup. ``None`` leaves the kernel's default (unlimited).
+
+    ``cpu_shares`` is the v1 figure (2..262144) and is converted for v2; ``cpu_quota`` and ``cpu_period`` are
+    microseconds; memory and hugepage figures are bytes.
+    """
+
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    memory_limit: int | None = None
+    memory_swap_limit: int | None = None
+    pids_limit: int | None = None
+    hugepage_limits: dict[str, int] = field(default_factory=dict)
+    unified: dict[str, str] = field(default_factory=dict)
+    """Cgroup v2 files written as they are (``memory.high``...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """One pod sandbox."""
+
+    metadata: PodMetadata
+    hostname: str
+    log_directory: Path
+    dns: DnsConfig | None = None
+    """``None`` copies the host's resolv.conf (dnsPolicy Default)."""
+    hosts: str | None = None
+    """The text of /etc/hosts except for the pod's own address lines, which the runtime adds once it knows the
+    addresses; ``None`` copies the host's file (hostNetwork)."""
+    fqdn: str = ""
+    """``hostname.subdomain.namespace.svc.cluster.local`` when a subdomain is set: named in /etc/hosts."""
+    host_ports: tuple[HostPort, ...] = ()
+    network: NamespaceMode = NamespaceMode.POD
+    pid: NamespaceMode = NamespaceMode.CONTAINER
+    ipc: NamespaceMode = NamespaceMode.POD
+    cgroup_parent: str = ""
+    """The pod's cgroup, relative to the configured root: ``burstable/pod<uid>``. Containers are its children."""
+    resources: Resources = field(default_factory=Resources)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    shm_size: int = 64 * 1024 * 1024
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    tmpfs_mounts: tuple[TmpfsMount, ...] = ()
+    """Memory-backed volumes: mounted by the pod process in its own mount namespace, gone with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsMount:
+    """A tmpfs that lives as long as the sandbox (emptyDir medium Memory)."""
+
+    path: Path
+    size: int | None = None
+    """Bytes; ``None`` is the kernel's default, half of memory."""
+    mode: int = 0o1777
+
+
+class Propagation(enum.Enum):
+    """mount_namespaces(7), as CRI names it."""
+
+    PRIVATE = "private"
+    HOST_TO_CONTAINER = "rslave"
+    BIDIRECTIONAL = "rshared"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A bind mount of a host path into a container (CRI ``Mount``)."""
+
+    container_path: str
+    host_path: Path
+    readonly: bool = False
+    recursive_readonly: bool = False
+    propagation: Propagation = Propagation.PRIVATE
+    sub_path: str = ""
+    """Resolved beneath ``host_path`` without following symlinks out of it."""
+    description: str = ""
+    """For errors and ``explain``: ``emptyDir cache``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A host device node made visible to a container."""
+
+    container_path: str
+    host_path: Path
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class Seccomp:
+    """``RuntimeDefault``, ``Unconfined``, or ``Localhost`` with a profile file."""
+
+    type: str = "RuntimeDefault"
+    profile: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSecurity:
+    """Everything that decides what a container's processes may do."""
+
+    privileged: bool = False
+    run_as_user: int | None = None
+    run_as_username: str = ""
+    run_as_group: int | None = None
+    run_as_non_root: bool = False
+    supplemental_groups: tuple[int, ...] = ()
+    supplemental_groups_policy: str = "Merge"
+    add_capabilities: tuple[str, ...] = ()
+    """``NET_ADMIN`` or ``ALL``: without the ``CAP_`` prefix."""
+    drop_capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    readonly_rootfs: bool = False
+    seccomp: Seccomp = field(default_factory=Seccomp)
+    unmasked_proc: bool = False
+    """procMount: Unmasked."""
+    rlimits: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """``RLIMIT_NOFILE`` -> (soft, hard)."""
+    oom_score_adj: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """One container of a sandbox."""
+
+    name: str
+    attempt: int
+    image: Image
+    image_ref: str
+    """What the user asked for (``nginx:latest``), for status."""
+    log_path: Path
+    """Relative to the sandbox's log directory: ``app/0.log``."""
+    command: tuple[str, ...] = ()
+    """Replaces the image's entrypoint (and its cmd); ``$(VAR)`` already expanded."""
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    resources: Resources = field(default_factory=Resources)
+    security: ContainerSecurity = field(default_factory=ContainerSecurity)
+    pid_target: str = ""
+    """The id of the container whose PID namespace is joined (ephemeral containers); empty for none."""
+    stop_signal: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
