@@ -1,0 +1,46 @@
+"""What the kernel counted for a container or a whole sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyrt.cgroups.stats import CgroupStats
+from pyrt.ids import ContainerId, SandboxId
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStats:
+    """One container's use, at ``at`` (Unix nanoseconds)."""
+
+    id: ContainerId
+    at: int
+    cgroup: CgroupStats
+    writable_bytes: int = 0
+    """Space that the writable layer takes on disk."""
+    writable_inodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceStats:
+    """Counters of one network interface of a sandbox."""
+
+    name: str
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_dropped: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStats:
+    """A sandbox's use: its cgroup covers every container."""
+
+    id: SandboxId
+    at: int
+    cgroup: CgroupStats
+    interfaces: tuple[InterfaceStats, ...] = ()
+    containers: tuple[ContainerStats, ...] = ()
