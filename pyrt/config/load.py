@@ -92,11 +92,13 @@ def _value(kind: Any, value: object, dotted: str, file: str) -> Any:
     try:
         return msgspec.convert(value, kind, strict=True, dec_hook=decode_scalar)
     except msgspec.ValidationError as error:
-        raise ConfigError(_lower_first(str(error)), file=file, key=dotted) from error
+        raise ConfigError(_expected(kind, str(error)), file=file, key=dotted) from error
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _expected(kind: Any, message: str) -> str:
+    if typing.get_origin(kind) is typing.Literal:
+        return f"expected one of {', '.join(typing.get_args(kind))}"
+    return message[:1].lower() + message[1:].replace("`", "")
 
 
 def _join(prefix: str, key: str) -> str:

@@ -127,19 +127,15 @@ class Network(Section, frozen=True, kw_only=True):
             ipv4 is not None or ipv6 is not None, "ipv4_cidr", "expected a CIDR here or in ipv6_cidr: both are empty"
         )
         if ipv4 is not None:
-            _require(ipv4.prefixlen <= 29, "ipv4_cidr", f"expected a prefix of at most 29 bits, got /{ipv4.prefixlen}")
+            _require(ipv4.prefixlen <= 29, "ipv4_cidr", f"expected a prefix of /29 or shorter, got /{ipv4.prefixlen}")
             for reserved in _RESERVED_V4:
                 _require(
                     not ipv4.overlaps(reserved), "ipv4_cidr", f"{ipv4} overlaps {reserved}; expected a private range"
                 )
         if ipv6 is not None:
-            _require(
-                ipv6.prefixlen <= 125, "ipv6_cidr", f"expected a prefix of at most 125 bits, got /{ipv6.prefixlen}"
-            )
+            _require(ipv6.prefixlen <= 125, "ipv6_cidr", f"expected a prefix of /125 or shorter, got /{ipv6.prefixlen}")
             for reserved6 in _RESERVED_V6:
-                _require(
-                    not ipv6.overlaps(reserved6), "ipv6_cidr", f"{ipv6} overlaps {reserved6}; expected a private range"
-                )
+                _require(not ipv6.overlaps(reserved6), "ipv6_cidr", f"{ipv6} overlaps the reserved {reserved6}")
         _require(self.mtu == 0 or 1280 <= self.mtu <= 65535, "mtu", f"expected 0 or 1280 to 65535, got {self.mtu}")
         _require(
             re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,6}", self.interface_prefix) is not None,
