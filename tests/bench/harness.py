@@ -168,7 +168,11 @@ def cpu_seconds(pid: int) -> float:
 def machine() -> str:
     """One line that describes where this was measured."""
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         "unknown processor",
     )
     kernel = os.uname().release
