@@ -1,4 +1,4 @@
-"""Fifty pods created at once: pods per second until the last container has ended; the peer is the floor in two processes."""
+"""Fifty pods created at once: pods per second until the last has ended. Peer: the floor in two processes."""
 
 from __future__ import annotations
 
