@@ -51,3 +51,8 @@ class KubeStruct(
 def null() -> Any:
     """For times that the API server writes as ``null`` while unset (``lastProbeTime``)."""
     return None
+
+
+def empty_list() -> list[Any]:
+    """For lists that the API server writes even when they are empty (``items``)."""
+    return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from pyrt.kube.base import Int32, Int64, KubeStruct, ResourceList
+from pyrt.kube.base import Int32, Int64, KubeStruct, ResourceList, empty_list
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.meta import ListMeta, LocalObjectReference, ObjectMeta
 from pyrt.kube.podstatus import PodStatus
@@ -118,7 +118,7 @@ class PodList(KubeStruct):
     api_version: str = field(default_factory=lambda: "v1")
     kind: str = field(default_factory=lambda: "PodList")
     metadata: ListMeta = field(default_factory=ListMeta)
-    items: list[Pod] = field(default_factory=list)
+    items: list[Pod] = field(default_factory=empty_list)
 
 
 class PodTemplateSpec(KubeStruct):
