@@ -2,7 +2,7 @@
 
 A benchmark is a program, ``tests/bench/bench_<name>.py``, that prints one JSON object a line on standard output::
 
-    {"bench": "pod", "metric": "pod_to_exit", "value": 9.9, "unit": "ms", "peer": "floor", "peer_value": 6, "ratio": 1.65}
+    {"bench": "pod", "metric": "pod_to_exit", "value": 9, "unit": "ms", "peer": "floor", "peer_value": 6, "ratio": 1.5}
 
 ``ratio`` is ours divided by the peer's, both measured in this very run, in turns where that is possible, so that a
 slow machine slows both. Medians are quoted. ``scripts/bench`` runs the programs and prints the table.
