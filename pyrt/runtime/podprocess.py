@@ -113,8 +113,8 @@ class StartedProcess(NamedTuple):
 class ExecProcess:
     """A process started in a running container.
 
-    The caller owns the descriptors, which are non-blocking; ``None`` was not asked for. With a terminal, ``stdin`` and ``stdout``
-    are two descriptors of its master.
+    The caller owns the descriptors, which are non-blocking; ``None`` was not asked for. With a terminal, ``stdin`` and
+    ``stdout`` are two descriptors of its master.
     """
 
     id: str
@@ -300,7 +300,7 @@ class PodProcess:
         data, fds = _place(plan)
         try:
             return self._request(
-                lambda seq: protocol.start(seq, protocol.START, data, *_slots(plan), *process), _started, fds
+                lambda seq: protocol.start(seq, protocol.START, data, _slots(plan), *process), _started, fds
             )
         finally:
             _close_memfd(data, fds)
@@ -342,7 +342,7 @@ class PodProcess:
                 stdio = Stdio.TTY if tty else Stdio.FDS
                 process = (exec_id, container_id, "", stdio, 0, rows, columns, 0, 0)
                 request = self._request(
-                    lambda seq: protocol.start(seq, protocol.EXEC, data, *_slots(plan), *process), _started_exec, fds
+                    lambda seq: protocol.start(seq, protocol.EXEC, data, _slots(plan), *process), _started_exec, fds
                 )
                 theirs.close()
                 started, master = await request
@@ -404,7 +404,8 @@ class PodProcess:
     async def connect_tcp(self, address: str, port: int, *, timeout: float = 10.0) -> socket.socket:  # noqa: ASYNC109
         """A non-blocking connection made inside the pod's network namespace.
 
-        ``address`` is numeric; ``timeout`` in seconds. Raises :class:`PodProcessError` with the errno of connect(2), ETIMEDOUT after ``timeout``.
+        ``address`` is numeric; ``timeout`` in seconds. Raises
+        :class:`PodProcessError` with the errno of connect(2), ETIMEDOUT after ``timeout``.
         """
         number = IPv6Address(address) if ":" in address else IPv4Address(address)
         family = socket.AF_INET6 if number.version == 6 else socket.AF_INET

@@ -132,9 +132,7 @@ def start(
     seq: int,
     kind: int,
     plan: bytes,
-    slots: int,
-    target_slot: int,
-    console_slot: int,
+    slots: tuple[int, int, int],
     id: str,  # noqa: A002 - the protocol's word
     target: str,
     log_path: str,
@@ -145,10 +143,13 @@ def start(
     log_max_files: int,
     log_max_size: int,
 ) -> bytes:
-    """START or EXEC (``kind``); an empty ``plan`` says that it is in the packet's first descriptor."""
+    """START or EXEC (``kind``); an empty ``plan`` says that it is in the packet's first descriptor.
+
+    ``slots``: entries of the plan's descriptor table, and those of the target's pidfd and of the console socket.
+    """
     name, owner, log = id.encode(), target.encode(), log_path.encode()
     head = _START.pack(
-        VERSION, kind, seq, len(plan), slots, target_slot, console_slot, len(name), len(owner), len(log), stdio, flags,
+        VERSION, kind, seq, len(plan), *slots, len(name), len(owner), len(log), stdio, flags,
         rows, columns, log_max_files, log_max_size,
     )  # fmt: skip
     return b"".join((head, name, owner, log, plan))
