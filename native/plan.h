@@ -26,12 +26,14 @@ struct plan {
 	uint32_t pidns_fd;     /* index of a PID namespace (or a pidfd) the child is born into, or PLAN_NO_FD */
 	uint32_t op_count;
 	size_t first_op;       /* offset in buf */
+	uint32_t fd_count;     /* entries of the table that the plan counts on */
+	uint32_t vector_max;   /* strings in EXEC's two vectors together, at most: what the player's arena has to hold */
 };
 
 /* Where a plan stopped. index == op_count means: before the first operation (clone3 itself, setns of pidns_fd). */
 struct plan_failure {
 	uint32_t index;
-	int32_t err;
+	int32_t err; /* 0: no failure; operation `index` is a WAIT and has been reached */
 };
 
 /* 0, or -1 with errno EBADMSG (malformed; *where gets the offset of the offence if where is not NULL). */
@@ -44,11 +46,18 @@ int plan_play(const struct plan *p, const int *fds, size_t nfds, struct plan_fai
 struct plan_child {
 	pid_t pid;      /* as seen by the caller */
 	int pidfd;      /* close-on-exec */
-	int report_fd;  /* non-blocking, close-on-exec. Reads EOF after a successful execve, or one struct plan_failure */
+	int report_fd;  /* a SOCK_SEQPACKET socket, non-blocking, close-on-exec. Reads EOF after a successful execve, or one
+	                   struct plan_failure. A plan with a WAIT first reports that it has got there (err 0) and goes on
+	                   when one byte is written to the socket; closing it instead ends the child. */
 };
 
 /* clone3 a child that plays p with stdin, stdout, stderr = stdio[0..2] (-1: /dev/null) and every signal at its
- * default. Never waits for the child. 0, or -1 with errno. The caller reaps child->pid. */
+ * default. The child has no other descriptors than these and the table's. Never waits for the child. 0, or -1 with
+ * errno. The caller reaps child->pid. */
 int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], struct plan_child *child);
+
+/* Of the operation with this code: its name and the signature of its arguments, or NULL. */
+const char *plan_op_name(uint32_t code);
+const char *plan_op_signature(uint32_t code);
 
 #endif

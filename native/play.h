@@ -1,0 +1,54 @@
+/* Inside the player. One function an operation, do_NAME, in the file of its subject (play_*.c); each answers 0, or -1
+ * with errno, and leaves no descriptor open but those it puts into a slot. Only async-signal-safe calls: the player
+ * also runs in the child of a multi-threaded process. */
+#ifndef PYRT_PLAY_H
+#define PYRT_PLAY_H
+
+#include "plan_wire.h"
+
+#include <sys/types.h>
+
+struct player {
+	int fds[PLAN_MAX_FDS];
+	int slots[PLAN_SLOTS]; /* -1: empty */
+	int report_fd;         /* -1: nobody listens (plan_play) */
+	uint32_t index;        /* of the operation being played */
+	int null_fd;           /* MASK: O_PATH of the host's /dev/null, or -1 */
+	int empty_fd;          /* MASK: the empty tmpfs, mounted, or -1 */
+	char **pointers;       /* the arena: room for every pointer of argv and envp with their ends */
+	char *scratch;         /* the arena: PLAY_SCRATCH bytes */
+};
+
+#define PLAY_SCRATCH 16384u
+
+/* A descriptor that is closed when its variable goes out of scope; -1 is none. */
+#define AUTO_FD __attribute__((cleanup(close_fd))) int
+void close_fd(int *fd);
+
+/* The descriptor an argument means: AT_FDCWD for PLAN_HOST, -1 (no descriptor has it) for what is not open. */
+int player_fd(const struct player *pl, const struct arg *ref);
+void player_fill(struct player *pl, const struct arg *slot, int fd);
+
+static inline const char *text(const struct arg *a)
+{
+	return (const char *)a->data;
+}
+
+/* Play every operation; used by plan_play and by the child of plan_spawn. */
+int player_run(const struct plan *p, const int *fds, int report_fd, struct plan_failure *why);
+
+/* play_path.c. at is a directory that bounds the path, or AT_FDCWD for an absolute path of the current root. */
+int path_open(int at, const char *path, uint64_t flags);
+enum path_kind { PATH_EXISTING, PATH_DIRECTORY, PATH_FILE };
+/* O_PATH descriptor of path; a missing directory or empty file, and its missing parents, are made first. */
+int path_make(int at, const char *path, enum path_kind kind, mode_t mode);
+/* O_PATH descriptor of the parent directory; *name gets the last component (inside path). */
+int path_parent(int at, const char *path, const char **name);
+/* What lies beneath the directory base, links that leave it refused; missing directories made like base if asked. */
+int path_beneath(int base, const char *path, int make);
+
+#define X(code, name, signature) int do_##name(struct player *pl, const struct arg *a);
+PLAN_OPS(X)
+#undef X
+
+#endif

@@ -1,0 +1,132 @@
+/* Operations on namespaces, cgroups, and single files. */
+#include "play.h"
+
+#include "syscalls.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+int do_UNSHARE(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return unshare((int)a[0].number);
+}
+
+int do_SETNS(struct player *pl, const struct arg *a)
+{
+	return setns(player_fd(pl, &a[0]), (int)a[1].number);
+}
+
+static int write_all(int fd, const void *data, size_t n)
+{
+	ssize_t written = write(fd, data, n);
+
+	if (written >= 0 && (size_t)written != n) {
+		errno = EIO; /* kernel files take a write whole or not at all */
+		return -1;
+	}
+	return written < 0 ? -1 : 0;
+}
+
+int do_JOIN_CGROUP(struct player *pl, const struct arg *a)
+{
+	AUTO_FD fd = path_open(player_fd(pl, &a[0]), text(&a[1]), O_WRONLY);
+	return fd < 0 ? -1 : write_all(fd, "0", 1);
+}
+
+int do_HOSTNAME(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return sethostname(text(&a[0]), a[0].len);
+}
+
+int do_DOMAINNAME(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return setdomainname(text(&a[0]), a[0].len);
+}
+
+int do_MKDIR(struct player *pl, const struct arg *a)
+{
+	AUTO_FD fd = path_make(player_fd(pl, &a[0]), text(&a[1]), PATH_DIRECTORY, (mode_t)a[2].number);
+	return fd < 0 ? -1 : 0;
+}
+
+int do_MKNOD(struct player *pl, const struct arg *a)
+{
+	const char *name = NULL;
+	AUTO_FD parent = path_parent(player_fd(pl, &a[0]), text(&a[1]), &name);
+	struct stat st;
+
+	if (parent < 0)
+		return -1;
+	mode_t mode = (mode_t)a[2].number;
+	dev_t device = makedev((unsigned)a[3].number, (unsigned)a[4].number);
+	if (mknodat(parent, name, mode, device) != 0) {
+		/* An image or a bind of the host's /dev may have it already: right if it is the same node. */
+		if (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return -1;
+		if ((st.st_mode & S_IFMT) != (mode & S_IFMT) || st.st_rdev != device) {
+			errno = EEXIST;
+			return -1;
+		}
+	}
+	if (a[5].number == 0 && a[6].number == 0)
+		return 0;
+	return fchownat(parent, name, (uid_t)a[5].number, (gid_t)a[6].number, AT_SYMLINK_NOFOLLOW);
+}
+
+int do_SYMLINK(struct player *pl, const struct arg *a)
+{
+	const char *name = NULL;
+	AUTO_FD parent = path_parent(player_fd(pl, &a[0]), text(&a[1]), &name);
+
+	if (parent < 0)
+		return -1;
+	return symlinkat(text(&a[2]), parent, name) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+/* A file of a procfs that the player mounted itself, and of no other mount on top of it (CVE-2019-16884, 2025-52881). */
+static int proc_open(int proc, const char *path, uint64_t flags)
+{
+	return sys_openat2(proc, path, flags | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+}
+
+int do_PROC_WRITE(struct player *pl, const struct arg *a)
+{
+	AUTO_FD fd = proc_open(player_fd(pl, &a[0]), text(&a[1]), O_WRONLY);
+
+	if (fd < 0)
+		return errno == ENOENT && (a[3].number & PROC_WRITE_OPTIONAL) ? 0 : -1;
+	return write_all(fd, a[2].data, a[2].len);
+}
+
+/* Lowering needs CAP_SYS_RESOURCE (proc_oom_score_adj(5)); without it what was inherited stays, as containerd does. */
+int do_OOM_SCORE_ADJ(struct player *pl, const struct arg *a)
+{
+	int wanted = (int)(int32_t)a[1].number, n = 0;
+	char now[16], value[16];
+	AUTO_FD fd = proc_open(player_fd(pl, &a[0]), "self/oom_score_adj", O_RDWR);
+
+	if (fd < 0)
+		return -1;
+	n = snprintf(value, sizeof value, "%d", wanted);
+	if (write_all(fd, value, (size_t)n) == 0)
+		return 0;
+	if (errno != EACCES)
+		return -1;
+	ssize_t got = pread(fd, now, sizeof now - 1, 0);
+	if (got <= 0)
+		return -1;
+	now[got] = '\0';
+	if (strtol(now, NULL, 10) < wanted) {
+		errno = EACCES;
+		return -1;
+	}
+	return 0;
+}

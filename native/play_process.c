@@ -1,0 +1,255 @@
+/* Operations on the process itself: limits, identity, privileges, exec. */
+#include "play.h"
+
+#include "syscalls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define CAPABILITIES_MAX 64
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+int do_SETSID(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	(void)a;
+	return setsid() < 0 ? -1 : 0;
+}
+
+int do_UMASK(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	umask((mode_t)a[0].number);
+	return 0;
+}
+
+int do_RLIMIT(struct player *pl, const struct arg *a)
+{
+	struct {
+		uint64_t soft, hard;
+	} limit = {a[1].number, a[2].number};
+
+	(void)pl;
+	return (int)syscall(SYS_prlimit64, 0, a[0].number, &limit, NULL);
+}
+
+int do_PERSONALITY(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return personality(a[0].number) < 0 ? -1 : 0;
+}
+
+int do_SCHEDULER(struct player *pl, const struct arg *a)
+{
+	struct { /* sched_setattr(2) */
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {
+		.size = sizeof attr,
+		.policy = (uint32_t)a[0].number,
+		.flags = a[3].number,
+		.nice = (int32_t)a[1].number,
+		.priority = (uint32_t)a[2].number,
+		.runtime = a[4].number,
+		.deadline = a[5].number,
+		.period = a[6].number,
+	};
+
+	(void)pl;
+	return (int)syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+int do_IOPRIO(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return (int)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, a[0].number);
+}
+
+int do_DUMPABLE(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return prctl(PR_SET_DUMPABLE, a[0].number, 0, 0, 0);
+}
+
+int do_PDEATHSIG(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return prctl(PR_SET_PDEATHSIG, a[0].number, 0, 0, 0);
+}
+
+int do_CHDIR(struct player *pl, const struct arg *a)
+{
+	if (chdir(text(&a[0])) != 0)
+		return -1;
+	/* "(unreachable)/..." for a directory that is not below this root: reached through a descriptor or link
+	 * that came in from outside. */
+	if (sys_getcwd(pl->scratch, PATH_MAX) < 0)
+		return -1;
+	if (pl->scratch[0] != '/') {
+		errno = EXDEV;
+		return -1;
+	}
+	return 0;
+}
+
+int do_NO_NEW_PRIVS(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	(void)a;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int do_BOUNDING(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	for (unsigned cap = 0; cap < CAPABILITIES_MAX; cap++) {
+		if (a[0].number >> cap & 1)
+			continue;
+		int held = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		if (held < 0 && errno == EINVAL)
+			return 0; /* past the last capability this kernel knows */
+		if (held > 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int do_USER(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	if (sys_setgroups(a[2].len / 4, (const uint32_t *)(const void *)a[2].data) != 0 ||
+	    sys_setresgid((uint32_t)a[1].number) != 0)
+		return -1;
+	/* Permitted capabilities outlive the change of uid until CAPS says what stays. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || sys_setresuid((uint32_t)a[0].number) != 0)
+		return -1;
+	return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+}
+
+int do_CAPS(struct player *pl, const struct arg *a)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	(void)pl;
+	for (int i = 0; i < 2; i++) {
+		data[i].effective = (uint32_t)(a[0].number >> (32 * i));
+		data[i].permitted = (uint32_t)(a[1].number >> (32 * i));
+		data[i].inheritable = (uint32_t)(a[2].number >> (32 * i));
+	}
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+int do_AMBIENT(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	for (unsigned cap = 0; cap < CAPABILITIES_MAX; cap++)
+		if ((a[0].number >> cap & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0)
+			return -1;
+	return 0;
+}
+
+int do_SECCOMP(struct player *pl, const struct arg *a)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)(a[1].len / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)(uintptr_t)a[1].data, /* the kernel only reads it */
+	};
+
+	(void)pl;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, a[0].number, &program);
+}
+
+int do_WAIT(struct player *pl, const struct arg *a)
+{
+	struct plan_failure here = {.index = pl->index, .err = 0};
+	char go = 0;
+	ssize_t n = 0;
+
+	(void)a;
+	if (pl->report_fd < 0) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	if (send(pl->report_fd, &here, sizeof here, MSG_NOSIGNAL) < 0)
+		return -1;
+	do
+		n = recv(pl->report_fd, &go, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		_exit(0); /* the parent has gone, or thought better of it */
+	return n < 0 ? -1 : 0;
+}
+
+/* Pointers to the strings of a vector, and a NULL. The end of what was written. */
+static char **point_at(char **out, const struct arg *vector)
+{
+	char *s = (char *)(uintptr_t)vector->data; /* execve(2) only reads them */
+
+	for (uint64_t i = 0; i < vector->number; i++, s += strlen(s) + 1)
+		*out++ = s;
+	*out++ = NULL;
+	return out;
+}
+
+static const char *search_path(char *const *env)
+{
+	for (; *env != NULL; env++)
+		if (strncmp(*env, "PATH=", 5) == 0)
+			return *env + 5;
+	return DEFAULT_PATH;
+}
+
+/* As execvp(3), with the PATH of the program's own environment; errno says EACCES if something was found that may not
+ * be executed, else ENOENT. */
+static int exec_search(struct player *pl, const char *name, char **argv, char **env)
+{
+	const char *dir = search_path(env), *end = NULL;
+	size_t name_len = strlen(name);
+	int err = ENOENT;
+
+	for (;; dir = end + 1) {
+		end = strchrnul(dir, ':');
+		size_t n = (size_t)(end - dir);
+		if (n > 0 && n + name_len + 2 <= PATH_MAX) {
+			memcpy(pl->scratch, dir, n);
+			pl->scratch[n] = '/';
+			memcpy(pl->scratch + n + 1, name, name_len + 1);
+			execve(pl->scratch, argv, env);
+			if (errno == EACCES)
+				err = EACCES;
+			else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != ENAMETOOLONG)
+				return -1;
+		}
+		if (*end == '\0')
+			break;
+	}
+	errno = err;
+	return -1;
+}
+
+int do_EXEC(struct player *pl, const struct arg *a)
+{
+	char **argv = pl->pointers, **env = point_at(argv, &a[1]);
+
+	point_at(env, &a[2]);
+	/* Nothing of ours reaches the program, whatever a library opened (CVE-2024-21626). */
+	if (sys_close_range(3 + (unsigned)a[3].number, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+		return -1;
+	if (strchr(text(&a[0]), '/') == NULL)
+		return exec_search(pl, text(&a[0]), argv, env);
+	return execve(text(&a[0]), argv, env);
+}
