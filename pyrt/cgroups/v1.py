@@ -1,0 +1,254 @@
+"""cgroup v1: one directory per mounted hierarchy. With hybrid mounts, cgroup2 is used for the controllers only it has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from pyrt.cgroups.detect import Hierarchies
+from pyrt.cgroups.driver import Join
+from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
+from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
+from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_setting
+from pyrt.cgroups.stats import CgroupStats
+from pyrt.spec import LinuxResources
+
+_UNLIMITED = 1 << 62
+"""memory.limit_in_bytes says a number near 2**63 for no limit; nothing real comes near this."""
+_FREEZE_ATTEMPTS = 500
+_FREEZE_PAUSE = 0.002
+"""v1 has no event for a finished freeze: at most one second of looking."""
+
+
+class V1Driver:
+    """See :class:`pyrt.cgroups.driver.CgroupDriver`."""
+
+    def __init__(self, hierarchies: Hierarchies, parent: str) -> None:
+        self.hierarchies = hierarchies
+        self.parent = parent
+        self._mounts = {h.mount_point: h.controllers for h in hierarchies.v1}
+        self._bases = tuple(f"{h.mount_point}/{parent}" for h in hierarchies.v1)
+        self._of = {c: f"{h.mount_point}/{parent}" for h in hierarchies.v1 for c in h.controllers}
+        # What no v1 hierarchy offers may still be found on the cgroup2 mount (hugetlb, typically).
+        extra = hierarchies.unified_controllers - self._of.keys()
+        self._unified = f"{hierarchies.unified}/{parent}" if hierarchies.unified is not None and extra else None
+        self._unified_controllers = extra
+
+    def prepare(self) -> None:
+        """Make the parent and the QoS directories; cpusets below inherit their CPUs by clone_children (cgroups v1)."""
+        for base in self._bases:
+            mount_point = base[: -len(self.parent) - 1]
+            is_cpuset = "cpuset" in self._mounts[mount_point]
+            directory = mount_point
+            for part in self.parent.split("/"):
+                above, directory = directory, f"{directory}/{part}"
+                make_directory(directory, mount_point)
+                if is_cpuset:
+                    self._inherit_cpuset(above, directory)
+            for qos in ("burstable", "besteffort"):
+                make_directory(f"{base}/{qos}", mount_point)
+        if self._unified is not None:
+            mount_point = self._unified[: -len(self.parent) - 1]
+            directory = mount_point
+            enable = " ".join(f"+{c}" for c in sorted(self._unified_controllers))
+            for part in (*self.parent.split("/"), ""):
+                with contextlib.suppress(CgroupError):  # a threaded or delegated tree may refuse; then the limit itself will say so
+                    write(f"{directory}/cgroup.subtree_control", enable)
+                if part:
+                    directory = f"{directory}/{part}"
+                    make_directory(directory, mount_point)
+
+    @staticmethod
+    def _inherit_cpuset(above: str, directory: str) -> None:
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if not read(f"{directory}/{name}").strip():
+                write(f"{directory}/{name}", read(f"{above}/{name}").strip())
+        if read(f"{directory}/cgroup.clone_children").strip() != "1":
+            write(f"{directory}/cgroup.clone_children", "1")
+
+    def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
+        """The pod process joins the pod's own cgroup: v1 lets processes and children live side by side."""
+        return self._create(pod, resources)
+
+    def create_container(self, path: str, resources: LinuxResources | None = None) -> Join:
+        """One mkdir a hierarchy, then one write a setting."""
+        return self._create(path, resources)
+
+    def _create(self, path: str, resources: LinuxResources | None) -> Join:
+        tasks = []
+        for base in self._bases:
+            directory = f"{base}/{path}"
+            try:
+                os.mkdir(directory, 0o755)
+            except FileExistsError:
+                pass
+            except FileNotFoundError:
+                make_directory(directory, base)
+            except OSError as error:
+                raise CgroupError(operation=f"create cgroup {directory}", errno=error.errno) from error
+            tasks.append(f"{directory}/tasks")
+        unified = None
+        if resources is not None:
+            unified = self._apply(path, resources)
+        return Join(tuple(tasks), unified)
+
+    def _apply(self, path: str, resources: LinuxResources) -> str | None:
+        """Write every limit; the cgroup2 directory, if one had to be made for a controller that only it has."""
+        elsewhere = self._write_all(path, v1_settings(resources))
+        if not elsewhere and not resources.unified:
+            return None
+        # What no v1 hierarchy here can do: cgroup2's own name for it, if that mount has the controller.
+        settings = [s for s in v2_settings(resources) if s.controller in self._unified_controllers]
+        missing = {s.controller for s in elsewhere} - self._unified_controllers
+        if missing or self._unified is None:
+            raise UnsupportedControllerError(
+                f"this machine has no {' or '.join(sorted(missing)) or 'cgroup2'} controller", operation="set cgroup limits"
+            )
+        directory = self._unified
+        enable = " ".join(f"+{c}" for c in sorted(self._unified_controllers))
+        for part in path.split("/"):
+            write(f"{directory}/cgroup.subtree_control", enable)
+            directory = f"{directory}/{part}"
+            make_directory(directory, self._unified)
+        for setting in settings:
+            write(f"{directory}/{setting.file}", setting.value)
+        return directory
+
+    def _write_all(self, path: str, settings: list[Setting]) -> list[Setting]:
+        """Write what the v1 hierarchies can do; the answer is the rest."""
+        elsewhere = []
+        for setting in settings:
+            base = self._of.get(setting.controller)
+            if base is None:
+                elsewhere.append(setting)
+                continue
+            write_setting(f"{base}/{path}/{setting.file}", setting)
+        return elsewhere
+
+    def update(self, path: str, resources: LinuxResources) -> None:
+        """The memory limit and the memory-and-swap limit are changed in the order that keeps the first below the second."""
+        settings = v1_settings(resources)
+        both = [s for s in settings if s.file in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")]
+        if len(both) == 2 and "memory" in self._of:
+            total = both[1]
+            current = read_int(f"{self._of['memory']}/{path}/memory.memsw.limit_in_bytes")
+            if int(total.value) == -1 or int(total.value) > current:
+                settings.remove(total)
+                settings.insert(0, total)
+        self._write_all(path, settings)
+
+    def join(self, path: str) -> Join:
+        """Of an existing cgroup; hierarchies in which it was not made are left out."""
+        unified = f"{self._unified}/{path}" if self._unified is not None else None
+        return Join(
+            tuple(f"{base}/{path}/tasks" for base in self._bases),
+            unified if unified is not None and os.path.isdir(unified) else None,
+        )
+
+    def freeze(self, path: str) -> None:
+        """Write FROZEN until the kernel says so: it may take several rounds while processes fork."""
+        state = self._freezer(path)
+        for _ in range(_FREEZE_ATTEMPTS):
+            write(state, "FROZEN")
+            if read(state).strip() == "FROZEN":
+                return
+            time.sleep(_FREEZE_PAUSE)
+        write(state, "THAWED")
+        raise CgroupError(f"still {read(state).strip()} after a second", operation=f"freeze {path}")
+
+    def thaw(self, path: str) -> None:
+        """Undo :meth:`freeze`."""
+        write(self._freezer(path), "THAWED")
+
+    def _freezer(self, path: str) -> str:
+        if "freezer" not in self._of:
+            raise CgroupError("this machine has no freezer controller", operation=f"freeze {path}")
+        return f"{self._of['freezer']}/{path}/freezer.state"
+
+    def processes(self, path: str) -> list[int]:
+        """From the first hierarchy: every one lists the same processes."""
+        found: list[int] = []
+        for directory in self._tree(f"{self._bases[0]}/{path}"):
+            text = read_or_none(f"{directory}/cgroup.procs")
+            found.extend(map(int, (text or "").split()))
+        return found
+
+    @staticmethod
+    def _tree(top: str) -> list[str]:
+        tree = [top]
+        for directory in tree:
+            with contextlib.suppress(OSError), os.scandir(directory) as entries:
+                tree.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+        return tree
+
+    def kill(self, path: str) -> int:
+        """Standing still first, so that no process can fork away and no process id can be used again in between."""
+        frozen = self._of.get("freezer")
+        state = f"{frozen}/{path}/freezer.state" if frozen is not None else None
+        if state is not None:
+            with contextlib.suppress(CgroupError):
+                write(state, "FROZEN")
+        try:
+            victims = self.processes(path)
+            for pid in victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        finally:
+            if state is not None:
+                with contextlib.suppress(CgroupError):
+                    write(state, "THAWED")
+        return len(victims)
+
+    def stats(self, path: str) -> CgroupStats:
+        """cpuacct, cpu, memory and pids; each is zero where it is not mounted."""
+        of = {controller: f"{base}/{path}" for controller, base in self._of.items()}
+        memory = of.get("memory", "/nowhere")
+        counters = read_keyed(f"{memory}/memory.stat")
+        usage = read_int(f"{memory}/memory.usage_in_bytes")
+        limit = read_int(f"{memory}/memory.limit_in_bytes")
+        accounting = of.get("cpuacct", "/nowhere")
+        split = read_keyed(f"{accounting}/cpuacct.stat")
+        throttling = read_keyed(f"{of.get('cpu', '/nowhere')}/cpu.stat")
+        pids = of.get("pids", "/nowhere")
+        tick = 10_000_000  # cpuacct.stat counts USER_HZ, 100 a second on every Linux architecture that matters
+        return CgroupStats(
+            cpu_usage_ns=read_int(f"{accounting}/cpuacct.usage"),
+            cpu_user_ns=split.get("user", 0) * tick,
+            cpu_system_ns=split.get("system", 0) * tick,
+            throttled_periods=throttling.get("nr_throttled", 0),
+            throttled_ns=throttling.get("throttled_time", 0),
+            memory_usage=usage,
+            memory_working_set=max(0, usage - counters.get("total_inactive_file", 0)),
+            memory_rss=counters.get("total_rss", 0),
+            memory_limit=limit if 0 < limit < _UNLIMITED else None,
+            memory_peak=read_int(f"{memory}/memory.max_usage_in_bytes"),
+            page_faults=counters.get("total_pgfault", 0),
+            major_page_faults=counters.get("total_pgmajfault", 0),
+            swap_usage=counters.get("total_swap", 0),
+            pids=read_int(f"{pids}/pids.current"),
+            pids_limit=read_int(f"{pids}/pids.max") or None,
+        )
+
+    def oom_kills(self, path: str) -> int:
+        """``oom_kill`` of memory.oom_control; 0 without the memory controller."""
+        memory = self._of.get("memory")
+        return read_keyed(f"{memory}/{path}/memory.oom_control").get("oom_kill", 0) if memory is not None else 0
+
+    def directories(self, path: str) -> tuple[str, ...]:
+        """One a hierarchy."""
+        return tuple(f"{base}/{path}" for base in self._bases)
+
+    def remove(self, path: str) -> bool:
+        """From every hierarchy; goes on with the others when one is busy."""
+        bases = self._bases if self._unified is None else (*self._bases, self._unified)
+        return all([remove_tree(f"{base}/{path}") for base in bases])
+
+    def children(self, path: str) -> list[str]:
+        """The union over the hierarchies: a half-made cgroup is in some of them only."""
+        names: set[str] = set()
+        for base in self._bases:
+            with contextlib.suppress(OSError), os.scandir(f"{base}/{path}") as entries:
+                names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return sorted(names)

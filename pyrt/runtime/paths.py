@@ -1,0 +1,43 @@
+"""Where the runtime keeps things, as strings ready for system calls.
+
+::
+
+    <root>/sandboxes/<id>/       hosts, resolv.conf, hostname: bound into every container of the sandbox
+    <root>/containers/<id>/      upper, work (overlay), termination-log
+    <root>/trash/                what is being removed, renamed out of the way in one call
+    <run>/pods/<id>/             the pod process's own: control socket, starts, exits, the sandbox's tmpfs mounts
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyrt.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimePaths:
+    """See the module."""
+
+    sandboxes: str
+    containers: str
+    trash: str
+    pods: str
+
+    @classmethod
+    def of(cls, config: Config) -> RuntimePaths:
+        """The paths of one instance."""
+        root, run = str(config.paths.root), str(config.paths.run)
+        return cls(f"{root}/sandboxes", f"{root}/containers", f"{root}/trash", f"{run}/pods")
+
+    def sandbox(self, sandbox_id: str) -> str:
+        """The sandbox's directory on disk."""
+        return f"{self.sandboxes}/{sandbox_id}"
+
+    def container(self, container_id: str) -> str:
+        """The container's directory on disk."""
+        return f"{self.containers}/{container_id}"
+
+    def pod(self, sandbox_id: str) -> str:
+        """The pod process's run directory."""
+        return f"{self.pods}/{sandbox_id}"

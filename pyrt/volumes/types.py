@@ -1,0 +1,63 @@
+"""What a volume type is, and what it hands to the layers above. One file a type beside this one; one table in registry.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pyrt.kube.volumes import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeContext:
+    """The pod that a volume belongs to, as far as volumes care."""
+
+    pod_uid: str
+    directory: Path
+    """``<root>/pods/<uid>/volumes``: each volume with state on disk has a directory of its name in here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A volume in memory: the pod process mounts it on the volume's path, in a mount namespace only the pod has."""
+
+    size: int | None
+    """Bytes; ``None`` is the kernel's default, half of memory."""
+    mode: int = 0o777
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedVolume:
+    """A volume that containers can mount."""
+
+    name: str
+    kind: str
+    """The word of the manifest: ``emptyDir``, ``hostPath``."""
+    path: Path
+    """What to bind into containers."""
+    tmpfs: Tmpfs | None = None
+    size_limit: int | None = None
+    """Bytes on disk beyond which the pod is evicted (the kernel does not enforce it); ``None`` for no limit."""
+    makes_sub_paths: bool = True
+    """Whether a ``subPath`` that does not exist is made on first use."""
+
+    @property
+    def description(self) -> str:
+        """For errors and ``explain``: ``emptyDir cache``."""
+        return f"{self.kind} {self.name}"
+
+
+class VolumeType(Protocol):
+    """One type of volume. Methods may block on the disk and raise :class:`pyrt.volumes.errors.VolumeError`."""
+
+    kind: str
+
+    def plan(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
+        """What :meth:`prepare` will answer, without touching anything (for ``explain``)."""
+
+    def prepare(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
+        """Make the volume ready; called again after a restart of the daemon or sandbox, and finds what is there."""
+
+    def teardown(self, volume: Volume, context: VolumeContext) -> None:
+        """Remove what :meth:`prepare` made. Succeeds when there is nothing."""
