@@ -134,6 +134,8 @@ class ObservedContainer:
     """What the spec asked for when it was started (``nginx:latest``)."""
     image_id: str = ""
     """``sha256:...``, of the image's configuration."""
+    image_name: str = ""
+    """Canonical (``docker.io/library/nginx:latest``), shown as ``image``; ``image`` is shown if it is empty."""
     image_digest: str = ""
     """``docker.io/library/nginx@sha256:...`` if the image has one; shown as ``imageID``."""
     back_off: BackOff = field(default_factory=BackOff)
@@ -151,7 +153,7 @@ class ObservedContainer:
     @property
     def live(self) -> bool:
         """Whether it may have processes."""
-        return self.state in (ContainerState.RUNNING, ContainerState.UNKNOWN)
+        return self.state is ContainerState.RUNNING or self.state is ContainerState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ class Observed:
 @dataclass(frozen=True, slots=True)
 class PullImage:
     """Make the image present as imagePullPolicy says. For Never and IfNotPresent an image that is there answers at
-    once. Begun, not awaited."""
+    once. Begun, not awaited.
+    """
 
     container: str
     image: str
@@ -235,7 +238,8 @@ class StartContainer:
 @dataclass(frozen=True, slots=True)
 class StopContainer:
     """Send the stop signal, and SIGKILL after the grace; 0 kills at once. Begun, not awaited. May come again with a
-    shorter grace while a stop is under way."""
+    shorter grace while a stop is under way.
+    """
 
     container_id: ContainerId
     name: str

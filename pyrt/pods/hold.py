@@ -1,0 +1,96 @@
+"""Why a container is not started now: for :mod:`reconcile` (when to look again) and :mod:`status` (what to say)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyrt.kube.container import Container
+from pyrt.kube.pod import Pod
+from pyrt.pods.backoff import back_off_key, create_delay, period_text, pull_delay, restart_at
+from pyrt.pods.model import SECOND, ImageState, Observed, ObservedContainer
+from pyrt.runtime.status import ContainerState
+
+SHOW_ERROR = 3 * SECOND
+"""How long an error is shown by its own name before the back-off takes its place."""
+
+START_FAILURES = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
+"""Reasons of an instance that ended before its program began."""
+
+_STANDING = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable"})
+"""Image errors that keep their name during the back-off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A container that waits.
+
+    ``until`` is when it is tried again, ``shown_until`` when ``reason`` gives way to a back-off's (0: it does not).
+    ``back_off`` says that this is a back-off, to be told in an event.
+    """
+
+    reason: str
+    message: str
+    until: int
+    shown_until: int = 0
+    back_off: bool = False
+
+
+def pod_text(pod: Pod) -> str:
+    """``name_namespace(uid)``, as in the kubelet's messages."""
+    meta = pod.metadata
+    return f"{meta.name}_{meta.namespace}({meta.uid})"
+
+
+def next_attempt(last: ObservedContainer | None) -> int:
+    """The attempt that follows."""
+    return 0 if last is None else last.attempt + 1
+
+
+def find_hold(
+    container: Container, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int
+) -> Hold | None:
+    """The reason why the next instance of ``container`` has to wait, or ``None`` if it may be tried now."""
+    if last is not None and last.state is ContainerState.EXITED and last.stop_reason != "Changed":
+        hold = _crash(container, pod, last, now)
+        if hold is not None:
+            return hold
+    return _creation(container, observed, now) or _image(container, last, observed, now)
+
+
+def _crash(container: Container, pod: Pod, last: ObservedContainer, now: int) -> Hold | None:
+    key = back_off_key(container)
+    until = restart_at(last, key)
+    if now >= until:
+        return None
+    if last.reason in START_FAILURES and now < last.finished_at + SHOW_ERROR:
+        return Hold("RunContainerError", last.message, until, last.finished_at + SHOW_ERROR)
+    text = (
+        f"back-off {period_text(last.back_off.delay_seconds)} restarting failed container={container.name} "
+        f"pod={pod_text(pod)}"
+    )
+    return Hold("CrashLoopBackOff", text, until, back_off=True)
+
+
+def _creation(container: Container, observed: Observed, now: int) -> Hold | None:
+    failure = observed.failures.get(container.name)
+    if failure is None or now >= failure.at + create_delay():
+        return None
+    return Hold(failure.reason, failure.message, failure.at + create_delay())
+
+
+def _image(container: Container, last: ObservedContainer | None, observed: Observed, now: int) -> Hold | None:
+    image = observed.images.get(container.name)
+    if image is None or image.image != container.image or image.attempt != next_attempt(last):
+        return None
+    failure = image.failure
+    if image.state is not ImageState.FAILED or failure is None:
+        return None
+    until = failure.at + pull_delay(failure)
+    if now >= until:
+        return None
+    if failure.reason in _STANDING:
+        return Hold(failure.reason, failure.message, until)
+    if now < failure.at + SHOW_ERROR:
+        return Hold(failure.reason, failure.message, until, failure.at + SHOW_ERROR)
+    text = f'Back-off pulling image "{container.image}": {failure.reason}: {failure.message}'
+    return Hold("ImagePullBackOff", text, until, back_off=True)

@@ -1,0 +1,267 @@
+"""What to do next for a pod: one pure function of the pod's object, what is observed, and the time.
+
+The order is the kubelet's: a pod that ends (deleted, past its deadline, refused, done) is wound down; else a sandbox
+is made; then init containers one at a time; then the containers in the order of the spec. Restarted sidecars and
+removal of old instances go on the side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from pyrt.kube.container import Container
+from pyrt.kube.pod import Pod
+from pyrt.kube.times import from_text
+from pyrt.pods.backoff import back_off_key, create_delay, next_back_off, volume_delay
+from pyrt.pods.hold import find_hold, next_attempt
+from pyrt.pods.lifetime import ending, init_progress
+from pyrt.pods.model import (
+    SECOND,
+    Action,
+    BackOffNotice,
+    ContainerKind,
+    CreateSandbox,
+    Decision,
+    ImageState,
+    Observed,
+    ObservedContainer,
+    PrepareVolumes,
+    PullImage,
+    ReleaseVolumes,
+    RemoveContainer,
+    RemovePod,
+    RemoveSandbox,
+    StartContainer,
+    StopContainer,
+    StopSandbox,
+)
+from pyrt.pods.restart import is_sidecar, latest_by_name, newest_sandbox, should_restart, usable_sandbox
+from pyrt.runtime.status import ContainerState
+
+DEFAULT_GRACE_SECONDS = 30
+LEAST_GRACE_SECONDS = 2
+"""A stop is never given less, unless it is forced with a grace of 0."""
+
+
+def reconcile(pod: Pod, observed: Observed, now: int) -> Decision:
+    """Decide the next actions for ``pod`` at ``now`` (Unix nanoseconds); :mod:`pyrt.pods.model` has the contract."""
+    return _Round(pod, observed, now).decide()
+
+
+@dataclass(slots=True)
+class _Round:
+    """One run of the decision, collecting actions and the time to look again."""
+
+    pod: Pod
+    observed: Observed
+    now: int
+    actions: list[Action] = field(default_factory=list)
+    notices: list[BackOffNotice] = field(default_factory=list)
+    wake_at: int | None = None
+    latest: dict[str, ObservedContainer] = field(default_factory=dict)
+
+    def decide(self) -> Decision:
+        self.latest = latest_by_name(self.observed.containers)
+        reason = ending(self.pod, self.observed, self.latest, self.now)
+        if reason is not None:
+            self._wind_down(reason)
+        else:
+            deadline = self.pod.spec.active_deadline_seconds
+            if deadline is not None:
+                self._wake(self.observed.accepted_at + deadline * SECOND)
+            if self._sandbox():
+                self._containers()
+            self._collect_garbage()
+        return Decision(tuple(self.actions), self.wake_at, tuple(self.notices))
+
+    # --- the way down -------------------------------------------------------------------------------------------
+
+    def _wind_down(self, reason: str) -> None:
+        deleted = self.pod.metadata.deletion_timestamp is not None
+        grace = self._grace()
+        live = [c for c in self.observed.containers if c.live]
+        sidecars = [c.name for c in self.pod.spec.init_containers if is_sidecar(c)]
+        ordinary = [c for c in live if c.name not in sidecars]
+        if live:
+            # Sidecars serve the others until these have ended, then leave in reverse order. Force waits for no one.
+            turn = live if grace == 0 else ordinary or [max(live, key=lambda c: sidecars.index(c.name))]
+            for container in turn:
+                self._stop(container, grace, reason, f"Stopping container {container.name}")
+            return
+        for sandbox in self.observed.sandboxes:
+            if sandbox.ready:
+                self.actions.append(StopSandbox(sandbox.id))
+        if deleted:
+            self.actions += [RemoveContainer(c.id, c.name) for c in self.observed.containers]
+            self.actions += [RemoveSandbox(s.id) for s in self.observed.sandboxes]
+            self.actions.append(RemovePod())
+        elif self.observed.volumes_ready:
+            self.actions.append(ReleaseVolumes())
+
+    def _grace(self) -> int:
+        """Seconds left: of a deletion, counted from its request; else the whole period of the spec."""
+        meta, spec = self.pod.metadata, self.pod.spec
+        default = spec.termination_grace_period_seconds
+        whole = DEFAULT_GRACE_SECONDS if default is None else default
+        if meta.deletion_timestamp is None:
+            return max(whole, LEAST_GRACE_SECONDS)
+        if meta.deletion_grace_period_seconds is not None:
+            whole = meta.deletion_grace_period_seconds
+        if whole <= 0:
+            return 0
+        # The timestamp has whole seconds and may be up to one second early.
+        left = math.ceil((from_text(meta.deletion_timestamp) + SECOND - self.now) / SECOND)
+        return max(min(whole, left), LEAST_GRACE_SECONDS)
+
+    def _stop(self, container: ObservedContainer, grace: int, reason: str, message: str) -> None:
+        """Begin a stop, or shorten the one under way; one second of slack keeps rounding from repeating it."""
+        if container.stop_deadline and container.stop_deadline <= self.now + (grace + 1) * SECOND:
+            return
+        action = StopContainer(container.id, container.name, grace, reason, message)
+        if action not in self.actions:
+            self.actions.append(action)
+
+    # --- the sandbox --------------------------------------------------------------------------------------------
+
+    def _sandbox(self) -> bool:
+        """Whether the sandbox is there. If not, what leads to it has been ordered."""
+        if usable_sandbox(self.observed) is not None:
+            return True
+        message = "Pod sandbox changed, it will be killed and re-created."
+        for container in self.observed.containers:
+            if container.live:
+                self._stop(container, self._grace(), "SandboxChanged", message)
+        if self.actions or any(c.live for c in self.observed.containers):
+            return False
+        for sandbox in self.observed.sandboxes:
+            if sandbox.ready:
+                self.actions.append(StopSandbox(sandbox.id, "SandboxChanged"))
+        self._pull_early()
+        if self._volumes():
+            failure = self.observed.sandbox_failure
+            if failure is not None and self.now < failure.at + create_delay():
+                self._wake(failure.at + create_delay())
+            else:
+                newest = newest_sandbox(self.observed)
+                self.actions.append(CreateSandbox(0 if newest is None else newest.attempt + 1))
+        return False
+
+    def _volumes(self) -> bool:
+        if self.observed.volumes_ready:
+            return True
+        failure = self.observed.volumes_failure
+        if failure is not None and self.now < failure.at + volume_delay(failure):
+            self._wake(failure.at + volume_delay(failure))
+            return False
+        self.actions.append(PrepareVolumes())
+        return True
+
+    def _pull_early(self) -> None:
+        """Fetch images while the sandbox is made: that of the first init container, or all if there is none."""
+        spec = self.pod.spec
+        for container in spec.init_containers[:1] or spec.containers:
+            last = self.latest.get(container.name)
+            if last is not None and not spec.init_containers and not self._again(container, last):
+                continue
+            if find_hold(container, self.pod, last, self.observed, self.now) is None:
+                self._image(container, last)
+
+    # --- containers ---------------------------------------------------------------------------------------------
+
+    def _containers(self) -> None:
+        if not self._volumes():
+            return
+        spec = self.pod.spec
+        sandbox = usable_sandbox(self.observed)
+        progress = init_progress(self.pod, self.latest, sandbox)
+        for container in progress.to_start:
+            self._want(container, ContainerKind.INIT)
+        for container in spec.init_containers:
+            last = self.latest.get(container.name)
+            if is_sidecar(container) and last is not None:
+                self._keep(container, last, "Init container")
+        if not progress.done:
+            return
+        in_order = True
+        for container in spec.containers:
+            last = self.latest.get(container.name)
+            if last is not None and last.live:
+                self._keep(container, last, "Container")
+            elif last is None or self._again(container, last):
+                in_order = self._want(container, ContainerKind.APP, in_order)
+
+    def _again(self, container: Container, last: ObservedContainer) -> bool:
+        """Whether an instance that is down is to be replaced."""
+        if last.state is not ContainerState.EXITED or last.stop_reason == "Changed":
+            return True
+        return should_restart(container, self.pod.spec, last.exit_code)
+
+    def _keep(self, container: Container, last: ObservedContainer, title: str) -> None:
+        """Leave a running instance alone, unless its image is no longer the wanted one or its state is unknown."""
+        if last.state is ContainerState.UNKNOWN:
+            text = f'{title} is in "unknown" state, try killing it before restart'
+            self._stop(last, self._grace(), "Unknown", text)
+        elif last.state is ContainerState.RUNNING and last.image and last.image != container.image:
+            text = f"{title} {container.name} definition changed, will be restarted"
+            self._stop(last, self._grace(), "Changed", text)
+
+    def _want(self, container: Container, kind: ContainerKind, in_order: bool = True) -> bool:
+        """Start an instance if nothing stands in the way.
+
+        Answers whether the next container may be started: not while this one's image is on its way, since containers
+        start in order.
+        """
+        last = self.latest.get(container.name)
+        if last is not None and last.live:
+            return in_order
+        hold = find_hold(container, self.pod, last, self.observed, self.now)
+        if hold is not None:
+            self._wake(hold.until)
+            if hold.shown_until:
+                self._wake(hold.shown_until)
+            if hold.back_off:
+                self.notices.append(BackOffNotice(container.name, hold.reason, hold.message))
+            return in_order
+        image_id = self._image(container, last)
+        if image_id is None:
+            return False
+        sandbox = usable_sandbox(self.observed)
+        if in_order and sandbox is not None:
+            if last is not None and last.state is ContainerState.CREATED:
+                self.actions.append(RemoveContainer(last.id, last.name))
+            back_off = next_back_off(last, back_off_key(container))
+            attempt = next_attempt(last)
+            self.actions.append(StartContainer(container.name, kind, attempt, sandbox.id, image_id, back_off))
+        return in_order
+
+    def _image(self, container: Container, last: ObservedContainer | None) -> str | None:
+        """The id of the image, or ``None`` after a pull has been ordered or while one is under way."""
+        attempt = next_attempt(last)
+        image = self.observed.images.get(container.name)
+        if image is not None and image.image == container.image and image.attempt == attempt:
+            if image.state is ImageState.PRESENT:
+                return image.image_id
+            if image.state is ImageState.PULLING:
+                return None
+        policy = container.image_pull_policy or "IfNotPresent"
+        self.actions.append(PullImage(container.name, container.image, policy, attempt))
+        return None
+
+    # --- leftovers ----------------------------------------------------------------------------------------------
+
+    def _collect_garbage(self) -> None:
+        """Keep one dead instance of each container, and no dead sandbox that holds no instance."""
+        dead: dict[str, ObservedContainer] = {}
+        for container in sorted(self.observed.containers, key=lambda c: -c.attempt):
+            if container.state is ContainerState.EXITED and dead.setdefault(container.name, container) is not container:
+                self.actions.append(RemoveContainer(container.id, container.name))
+        newest = newest_sandbox(self.observed)
+        used = {c.sandbox_id for c in self.observed.containers}
+        for sandbox in self.observed.sandboxes:
+            if sandbox is not newest and not sandbox.ready and sandbox.id not in used:
+                self.actions.append(RemoveSandbox(sandbox.id))
+
+    def _wake(self, at: int) -> None:
+        if at > self.now and (self.wake_at is None or at < self.wake_at):
+            self.wake_at = at

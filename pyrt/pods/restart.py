@@ -1,0 +1,52 @@
+"""Whether a container that ended is started again, and what its instances were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyrt.kube.container import Container
+from pyrt.kube.pod import PodSpec
+from pyrt.pods.model import Observed, ObservedContainer, ObservedSandbox
+
+
+def is_sidecar(container: Container) -> bool:
+    """An init container that keeps running beside the others."""
+    return container.restart_policy == "Always"
+
+
+def should_restart(container: Container, spec: PodSpec, exit_code: int) -> bool:
+    """By the container's rules if one matches, else by its own policy, else by the pod's."""
+    policy = container.restart_policy
+    if policy is not None:
+        for rule in container.restart_policy_rules:
+            codes = rule.exit_codes
+            if codes is not None and (exit_code in codes.values) == (codes.operator == "In"):
+                return True
+    else:
+        policy = spec.restart_policy or "Always"
+    if policy == "Always":
+        return True
+    return policy == "OnFailure" and exit_code != 0
+
+
+def latest_by_name(containers: Iterable[ObservedContainer]) -> dict[str, ObservedContainer]:
+    """The newest instance of each container."""
+    latest: dict[str, ObservedContainer] = {}
+    for container in containers:
+        known = latest.get(container.name)
+        if known is None or container.attempt > known.attempt:
+            latest[container.name] = container
+    return latest
+
+
+def newest_sandbox(observed: Observed) -> ObservedSandbox | None:
+    """The sandbox of the highest attempt, dead or alive."""
+    return max(observed.sandboxes, key=lambda sandbox: sandbox.attempt, default=None)
+
+
+def usable_sandbox(observed: Observed) -> ObservedSandbox | None:
+    """The newest sandbox, if it is ready and the only one that is."""
+    newest = newest_sandbox(observed)
+    if newest is None or not newest.ready or sum(s.ready for s in observed.sandboxes) > 1:
+        return None
+    return newest

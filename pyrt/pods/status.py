@@ -1,0 +1,254 @@
+"""The status of a pod, computed from its object, what is observed, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyrt.kube.container import Container, EphemeralContainer
+from pyrt.kube.pod import Pod
+from pyrt.kube.podstatus import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    ContainerUser,
+    HostIP,
+    LinuxContainerUser,
+    PodIP,
+    PodStatus,
+    VolumeMountStatus,
+)
+from pyrt.kube.qos import qos_class
+from pyrt.kube.times import to_text
+from pyrt.pods.conditions import compute_conditions
+from pyrt.pods.hold import find_hold
+from pyrt.pods.lifetime import TERMINAL, ending, verdict
+from pyrt.pods.model import Observed, ObservedContainer
+from pyrt.pods.phase import compute_phase
+from pyrt.pods.restart import is_sidecar, latest_by_name, newest_sandbox, should_restart, usable_sandbox
+from pyrt.runtime.status import ContainerState as RuntimeState
+
+RUNTIME_SCHEME = "pyrt://"
+"""Before a container's id in ``containerID``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The machine, as pods see it."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    """At most one of each family, the primary first."""
+
+
+def compute_status(pod: Pod, observed: Observed, now: int, node: Node) -> PodStatus:
+    """The status that ``pod`` has at ``now`` (Unix nanoseconds); ``pod.status`` is the one before it.
+
+    A final phase is never left; addresses once known are kept when the sandbox is gone.
+    """
+    return _Snapshot(pod, observed, now, node).status()
+
+
+class _Snapshot:
+    """What the parts of one computation share."""
+
+    __slots__ = ("_dead", "_ended", "_latest", "_node", "_now", "_observed", "_pod")
+
+    def __init__(self, pod: Pod, observed: Observed, now: int, node: Node) -> None:
+        self._pod, self._observed, self._now, self._node = pod, observed, now, node
+        self._latest = latest_by_name(observed.containers)
+        self._dead = _previous(observed.containers, self._latest)
+        self._ended = ending(pod, observed, self._latest, now)
+
+    def status(self) -> PodStatus:
+        pod, observed, old = self._pod, self._observed, self._pod.status
+        spec = pod.spec
+        verdict_now = verdict(pod, observed, self._now)
+        initial = "PodInitializing" if spec.init_containers else "ContainerCreating"
+        known = {s.name: s for s in (*old.init_container_statuses, *old.container_statuses)}
+        known.update({s.name: s for s in old.ephemeral_container_statuses})
+        inits = [self._container(c, initial, known, init=True) for c in spec.init_containers]
+        apps = [self._container(c, initial, known) for c in spec.containers]
+        others = [self._container(c, "ContainerCreating", known) for c in spec.ephemeral_containers]
+        phase: str = compute_phase(spec, (*inits, *apps), ended=self._all_down())
+        reason, message = "", ""
+        if old.phase in TERMINAL:
+            phase, reason, message = old.phase, old.reason, old.message
+        elif verdict_now is not None:
+            phase, reason, message = "Failed", verdict_now.reason, verdict_now.message
+        elif old.phase == phase:
+            reason, message = old.reason, old.message
+        by_name = {s.name: s for s in (*inits, *apps)}
+        status = PodStatus(
+            observed_generation=pod.metadata.generation,
+            phase=phase,
+            reason=reason,
+            message=message,
+            conditions=compute_conditions(
+                pod,
+                by_name,
+                phase,
+                sandbox_ready=usable_sandbox(observed) is not None,
+                now_text=to_text(self._now),
+            ),
+            start_time=old.start_time or to_text(observed.accepted_at),
+            init_container_statuses=inits,
+            container_statuses=sorted(apps, key=lambda s: s.name),
+            ephemeral_container_statuses=others,
+            qos_class=old.qos_class or qos_class(pod),
+            nominated_node_name=old.nominated_node_name,
+        )
+        self._addresses(status)
+        return status
+
+    def _all_down(self) -> bool:
+        return self._ended is not None and not any(c.live for c in self._observed.containers)
+
+    def _addresses(self, status: PodStatus) -> None:
+        node = self._node.addresses
+        if node:
+            status.host_ip = node[0]
+            status.host_ips = [HostIP(ip=address) for address in node]
+        newest = newest_sandbox(self._observed)
+        addresses: Sequence[str] = ()
+        if newest is not None and newest.ready:
+            addresses = node if self._pod.spec.host_network else newest.addresses
+        if not addresses:
+            addresses = [address.ip for address in self._pod.status.pod_ips]
+        if addresses:
+            status.pod_ip = addresses[0]
+            status.pod_ips = [PodIP(ip=address) for address in addresses]
+
+    def _container(
+        self,
+        container: Container | EphemeralContainer,
+        initial: str,
+        known: Mapping[str, ContainerStatus],
+        *,
+        init: bool = False,
+    ) -> ContainerStatus:
+        last = self._latest.get(container.name)
+        old = known.get(container.name)
+        if last is None:
+            return self._without_instance(container, initial, old)
+        status = ContainerStatus(
+            name=container.name,
+            image=last.image_name or last.image or container.image,
+            image_id=last.image_digest or last.image_id,
+            container_id=RUNTIME_SCHEME + last.id,
+            restart_count=last.attempt,
+            state=self._state(last, old),
+            started=False,
+            volume_mounts=_mounts(container),
+        )
+        previous = self._dead.get(container.name)
+        if previous is not None:
+            status.last_state = ContainerState(terminated=_terminated(previous))
+        elif old is not None and old.container_id != status.container_id and old.state.terminated is not None:
+            status.last_state = ContainerState(terminated=old.state.terminated)
+        elif old is not None:
+            status.last_state = old.last_state
+        if container.resources.limits or container.resources.requests:
+            status.resources = container.resources
+            status.allocated_resources = container.resources.requests
+        if last.user is not None:
+            uid, gid, groups = last.user
+            status.user = ContainerUser(linux=LinuxContainerUser(uid=uid, gid=gid, supplemental_groups=list(groups)))
+        if last.state is RuntimeState.RUNNING:
+            status.started = last.started
+            status.ready = last.started and last.ready
+        elif last.state is RuntimeState.EXITED and isinstance(container, Container):
+            if init and last.exit_code == 0 and not is_sidecar(container):
+                status.ready = True
+            else:
+                self._show_wait(container, last, status)
+        return status
+
+    def _without_instance(
+        self, container: Container | EphemeralContainer, initial: str, old: ContainerStatus | None
+    ) -> ContainerStatus:
+        if old is not None and old.state.terminated is not None:
+            return old
+        waiting = ContainerStateWaiting(reason=initial)
+        status = ContainerStatus(
+            name=container.name,
+            image=container.image,
+            state=ContainerState(waiting=waiting),
+            started=False,
+            volume_mounts=_mounts(container),
+        )
+        if old is not None:
+            status.restart_count, status.last_state = old.restart_count, old.last_state
+        if isinstance(container, Container) and self._ended is None:
+            hold = find_hold(container, self._pod, None, self._observed, self._now)
+            blocked = self._observed.sandbox_failure or self._observed.volumes_failure
+            if hold is not None:
+                waiting.reason, waiting.message = hold.reason, hold.message
+            elif blocked is not None and not self._pod.spec.init_containers:
+                waiting.message = blocked.message
+        return status
+
+    def _state(self, last: ObservedContainer, old: ContainerStatus | None) -> ContainerState:
+        if last.state is RuntimeState.RUNNING:
+            return ContainerState(running=ContainerStateRunning(started_at=to_text(last.started_at)))
+        if last.state is RuntimeState.EXITED:
+            return ContainerState(terminated=_terminated(last))
+        if last.state is RuntimeState.UNKNOWN and old is not None and old.state.running is not None:
+            lost = ContainerStateTerminated(
+                exit_code=137,
+                reason="ContainerStatusUnknown",
+                message="The container could not be located when the pod was terminated",
+            )
+            return ContainerState(terminated=lost)
+        return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
+
+    def _show_wait(self, container: Container, last: ObservedContainer, status: ContainerStatus) -> None:
+        """A dead container that will be started again and has to wait is *waiting*; its end moves to ``lastState``."""
+        if self._ended is not None:
+            return
+        if last.stop_reason != "Changed" and not should_restart(container, self._pod.spec, last.exit_code):
+            return
+        hold = find_hold(container, self._pod, last, self._observed, self._now)
+        if hold is not None:
+            status.last_state = status.state
+            status.state = ContainerState(waiting=ContainerStateWaiting(reason=hold.reason, message=hold.message))
+
+
+def _previous(
+    containers: Sequence[ObservedContainer], latest: Mapping[str, ObservedContainer]
+) -> dict[str, ObservedContainer]:
+    """The newest dead instance below the latest of each container."""
+    found: dict[str, ObservedContainer] = {}
+    for container in containers:
+        if container.state is not RuntimeState.EXITED or container is latest[container.name]:
+            continue
+        known = found.get(container.name)
+        if known is None or container.attempt > known.attempt:
+            found[container.name] = container
+    return found
+
+
+def _terminated(container: ObservedContainer) -> ContainerStateTerminated:
+    reason = container.reason or ("Completed" if container.exit_code == 0 else "Error")
+    return ContainerStateTerminated(
+        exit_code=container.exit_code,
+        signal=container.signal,
+        reason=reason,
+        message=container.message,
+        started_at=to_text(container.started_at) if container.started_at else to_text(0),
+        finished_at=to_text(container.finished_at),
+        container_id=RUNTIME_SCHEME + container.id,
+    )
+
+
+def _mounts(container: Container | EphemeralContainer) -> list[VolumeMountStatus]:
+    mounts = []
+    for mount in container.volume_mounts:
+        status = VolumeMountStatus(name=mount.name, mount_path=mount.mount_path, read_only=mount.read_only)
+        if mount.read_only:
+            recursive = mount.recursive_read_only in ("Enabled", "IfPossible")
+            status.recursive_read_only = "Enabled" if recursive else "Disabled"
+        mounts.append(status)
+    return mounts
