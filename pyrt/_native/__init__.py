@@ -1,0 +1,76 @@
+"""System calls that Python does not have, and the plan player. Small typed wrappers around the cffi extension.
+
+Every function raises :class:`OSError` whose text begins with the operation: ``[Errno 1] Operation not permitted:
+'unshare'``. The interpreter lock is released during each call. Descriptors returned are close-on-exec and belong to the
+caller.
+"""
+
+from pyrt._native.mounts import (
+    FSCONFIG_CMD_CREATE,
+    FSCONFIG_SET_FD,
+    FSCONFIG_SET_FLAG,
+    FSCONFIG_SET_STRING,
+    fsconfig,
+    fsmount,
+    fsopen,
+    mount,
+    mount_setattr,
+    move_mount,
+    open_tree,
+    openat2,
+    pivot_root,
+    umount,
+)
+from pyrt._native.player import (
+    Child,
+    Failure,
+    check_plan,
+    operation_table,
+    plan_play,
+    plan_spawn,
+    read_report,
+)
+from pyrt._native.processes import (
+    close_range,
+    fork_into,
+    memfd,
+    pidfd_open,
+    pidfd_send_signal,
+    pidfd_wait,
+    setns,
+    spawn,
+    unshare,
+)
+
+__all__ = [
+    "FSCONFIG_CMD_CREATE",
+    "FSCONFIG_SET_FD",
+    "FSCONFIG_SET_FLAG",
+    "FSCONFIG_SET_STRING",
+    "Child",
+    "Failure",
+    "check_plan",
+    "close_range",
+    "fork_into",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "memfd",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
+    "openat2",
+    "operation_table",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "pidfd_wait",
+    "pivot_root",
+    "plan_play",
+    "plan_spawn",
+    "read_report",
+    "setns",
+    "spawn",
+    "umount",
+    "unshare",
+]

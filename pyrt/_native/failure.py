@@ -1,0 +1,14 @@
+"""From a C answer of -1 to an exception."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+from pyrt._native._cffi import ffi
+
+
+def fail(operation: str) -> NoReturn:
+    """Raise the :class:`OSError` of the call that has just answered -1. ``operation`` names it, with its object."""
+    number = ffi.errno
+    raise OSError(number, os.strerror(number), operation)

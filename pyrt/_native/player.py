@@ -1,0 +1,88 @@
+"""Playing plans (native/plan.h). The plan itself is made by ``pyrt.launch``."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyrt._native._cffi import ffi, lib
+from pyrt._native.failure import fail
+
+_FAILURE = struct.Struct("=Ii")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where a plan stopped. ``errno`` 0 is no failure: the plan has reached its WAIT, operation ``index``.
+
+    ``index`` equal to the number of operations means before the first: clone3 itself, or joining the PID namespace.
+    """
+
+    index: int
+    errno: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that plays a plan. The caller owns both descriptors and reaps the process."""
+
+    pid: int
+    pidfd: int
+    report_fd: int
+    """A non-blocking SOCK_SEQPACKET socket for :func:`read_report`; one byte written to it ends a WAIT."""
+
+
+def _decode(plan: bytes) -> tuple[Any, Any]:
+    decoded = ffi.new("struct plan *")
+    buffer = ffi.from_buffer("char[]", plan)
+    if lib.plan_decode(decoded, buffer, len(plan), ffi.NULL):
+        fail("plan_decode")
+    return decoded, buffer
+
+
+def check_plan(plan: bytes) -> int:
+    """The number of operations of a well-formed plan. Raises ``OSError`` EBADMSG, with the offset of the offence."""
+    decoded = ffi.new("struct plan *")
+    where = ffi.new("size_t *")
+    if lib.plan_decode(decoded, ffi.from_buffer("char[]", plan), len(plan), where):
+        fail(f"plan_decode at offset {where[0]}")
+    return int(decoded.op_count)
+
+
+def plan_play(plan: bytes, fds: Sequence[int] = ()) -> Failure | None:
+    """Play a plan in this process; ``None`` when all of it is done. It does not return from an EXEC that succeeds."""
+    decoded, buffer = _decode(plan)
+    why = ffi.new("struct plan_failure *")
+    result = lib.plan_play(decoded, ffi.new("int[]", list(fds)), len(fds), why)
+    del buffer
+    return Failure(int(why.index), int(why.err)) if result else None
+
+
+def plan_spawn(plan: bytes, fds: Sequence[int] = (), stdio: tuple[int, int, int] = (-1, -1, -1)) -> Child:
+    """Start a child that plays a plan; never waits for it. -1 in ``stdio`` is /dev/null."""
+    decoded, buffer = _decode(plan)
+    child = ffi.new("struct plan_child *")
+    if lib.plan_spawn(decoded, ffi.new("int[]", list(fds)), len(fds), ffi.new("int[3]", list(stdio)), child):
+        fail("clone3")
+    del buffer
+    return Child(int(child.pid), int(child.pidfd), int(child.report_fd))
+
+
+def read_report(data: bytes) -> Failure | None:
+    """What a packet received from ``report_fd`` says; ``None`` for end of file: the program has been executed."""
+    if not data:
+        return None
+    index, errno = _FAILURE.unpack(data)
+    return Failure(index, errno)
+
+
+def operation_table() -> dict[int, tuple[str, str]]:
+    """Code -> (name, signature) of every operation this player knows (native/plan_ops.h)."""
+    table = {}
+    for code in range(lib.PLAN_OP_LIMIT):
+        name = lib.plan_op_name(code)
+        if name != ffi.NULL:
+            table[code] = (ffi.string(name).decode(), ffi.string(lib.plan_op_signature(code)).decode())
+    return table
