@@ -1,0 +1,1 @@
+"""Ways to print objects: one module an output format."""
