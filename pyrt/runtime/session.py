@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
+import contextlib
 import os
-import struct
-import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -24,11 +21,11 @@ class ExecResult:
 class Session:
     """Descriptors of a running exec or attachment; the session owns them and :meth:`close` closes what is left.
 
-    All descriptors are non-blocking and close-on-exec. With a terminal, ``stdin`` and ``stdout`` are two descriptors of the same
-    terminal (its master side) and ``stderr`` is ``None``; reading it answers EIO when the last process has let go of it.
+    All descriptors are non-blocking and close-on-exec; those not asked for are ``None``. With a terminal, ``stdin`` and ``stdout``
+    lead to the same terminal and ``stderr`` is ``None``; reading an exec's terminal answers EIO when its last process has let go.
     """
 
-    __slots__ = ("_terminal", "_wait", "pid", "stderr", "stdin", "stdout", "tty")
+    __slots__ = ("_close_stdin", "_resize", "_wait", "pid", "stderr", "stdin", "stdout", "tty")
 
     def __init__(
         self,
@@ -38,6 +35,8 @@ class Session:
         stderr: int | None,
         tty: bool,
         wait: Callable[[], Awaitable[int]],
+        resize: Callable[[int, int], None] | None = None,
+        close_stdin: Callable[[], None] | None = None,
         pid: int = 0,
     ) -> None:
         self.stdin = stdin
@@ -47,18 +46,21 @@ class Session:
         self.pid = pid
         """Of the process in the host's PID namespace; 0 if unknown."""
         self._wait = wait
+        self._resize = resize
+        self._close_stdin = close_stdin
 
     def resize(self, rows: int, columns: int) -> None:
-        """Set the terminal's size (TIOCSWINSZ); nothing happens without a terminal."""
-        fd = self.stdout if self.stdout is not None else self.stdin
-        if self.tty and fd is not None:
-            fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        """Set the terminal's size; nothing happens without a terminal."""
+        if self.tty and self._resize is not None:
+            self._resize(rows, columns)
 
     def close_stdin(self) -> None:
-        """Let the process read end of file."""
+        """Let the process read end of file. With a terminal only our descriptor goes: others may still type."""
         if self.stdin is not None:
             os.close(self.stdin)
             self.stdin = None
+            if self._close_stdin is not None:
+                self._close_stdin()
 
     async def wait(self) -> int:
         """The exit code (128 + signal number for a killed process), once the process has ended."""
@@ -69,12 +71,12 @@ class Session:
         for name in ("stdin", "stdout", "stderr"):
             fd = getattr(self, name)
             if fd is not None:
-                os.close(fd)
                 setattr(self, name, None)
+                with contextlib.suppress(OSError):
+                    os.close(fd)
 
     async def __aenter__(self) -> Session:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         self.close()
-        await asyncio.sleep(0)
