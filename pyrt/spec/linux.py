@@ -1,0 +1,94 @@
+"""``linux`` of a runtime-spec configuration (config-linux.md)."""
+
+from __future__ import annotations
+
+from pyrt.spec.base import Spec
+from pyrt.spec.resources import LinuxResources
+from pyrt.spec.seccomp import LinuxSeccomp
+
+
+class LinuxIDMapping(Spec):
+    """``size`` ids from ``container_id`` on are ``host_id`` on outside (user_namespaces(7))."""
+
+    container_id: int
+    host_id: int
+    size: int
+
+
+class LinuxNamespace(Spec):
+    """A namespace to make, or with a path to join. ``type``: pid, network, mount, ipc, uts, user, cgroup, time."""
+
+    type: str
+    path: str = ""
+
+
+class LinuxDevice(Spec):
+    """A device node to make: ``type`` is c, u, b or p."""
+
+    path: str
+    type: str
+    major: int = 0
+    minor: int = 0
+    file_mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+class LinuxNetDevice(Spec):
+    """A host interface to move into the container, under a new name if there is one."""
+
+    name: str = ""
+
+
+class LinuxIntelRdt(Spec):
+    """resctrl(4)."""
+
+    clos_id: str = ""
+    schemata: tuple[str, ...] = ()
+    l3_cache_schema: str = ""
+    mem_bw_schema: str = ""
+    enable_monitoring: bool = False
+
+
+class LinuxMemoryPolicy(Spec):
+    """set_mempolicy(2)."""
+
+    mode: str
+    nodes: str = ""
+    flags: tuple[str, ...] = ()
+
+
+class LinuxPersonality(Spec):
+    """``domain``: LINUX or LINUX32 (personality(2))."""
+
+    domain: str
+    flags: tuple[str, ...] = ()
+
+
+class LinuxTimeOffset(Spec):
+    """An offset of a clock of the time namespace."""
+
+    secs: int = 0
+    nanosecs: int = 0
+
+
+class Linux(Spec):
+    """Everything that only Linux has."""
+
+    uid_mappings: tuple[LinuxIDMapping, ...] = ()
+    gid_mappings: tuple[LinuxIDMapping, ...] = ()
+    sysctl: dict[str, str] = {}
+    resources: LinuxResources | None = None
+    cgroups_path: str = ""
+    namespaces: tuple[LinuxNamespace, ...] = ()
+    devices: tuple[LinuxDevice, ...] = ()
+    net_devices: dict[str, LinuxNetDevice] = {}
+    seccomp: LinuxSeccomp | None = None
+    rootfs_propagation: str = ""
+    masked_paths: tuple[str, ...] = ()
+    readonly_paths: tuple[str, ...] = ()
+    mount_label: str = ""
+    intel_rdt: LinuxIntelRdt | None = None
+    memory_policy: LinuxMemoryPolicy | None = None
+    personality: LinuxPersonality | None = None
+    time_offsets: dict[str, LinuxTimeOffset] = {}

@@ -1,0 +1,86 @@
+"""``process`` of a runtime-spec configuration (config.md, "Process")."""
+
+from __future__ import annotations
+
+from pyrt.spec.base import Spec
+
+
+class Box(Spec):
+    """``consoleSize``, in characters."""
+
+    height: int = 0
+    width: int = 0
+
+
+class User(Spec):
+    """Numeric; names are resolved before (pyrt.launch.user)."""
+
+    uid: int = 0
+    gid: int = 0
+    umask: int | None = None
+    additional_gids: tuple[int, ...] = ()
+    username: str = ""
+
+
+class LinuxCapabilities(Spec):
+    """``CAP_`` names, one list a set (capabilities(7))."""
+
+    bounding: tuple[str, ...] = ()
+    effective: tuple[str, ...] = ()
+    inheritable: tuple[str, ...] = ()
+    permitted: tuple[str, ...] = ()
+    ambient: tuple[str, ...] = ()
+
+
+class PosixRlimit(Spec):
+    """``RLIMIT_`` name and its two values."""
+
+    type: str
+    hard: int
+    soft: int
+
+
+class LinuxIOPriority(Spec):
+    """``IOPRIO_CLASS_RT``, ``_BE`` or ``_IDLE`` and a level of 0 to 7 (ioprio_set(2))."""
+
+    class_: str = ""
+    priority: int = 0
+
+
+class Scheduler(Spec):
+    """``SCHED_`` policy and its parameters (sched_setattr(2)); the last three in nanoseconds."""
+
+    policy: str
+    nice: int = 0
+    priority: int = 0
+    flags: tuple[str, ...] = ()
+    runtime: int = 0
+    deadline: int = 0
+    period: int = 0
+
+
+class CPUAffinity(Spec):
+    """``execCPUAffinity``: lists of CPUs for the time before and after the process is in its cgroup."""
+
+    initial: str = ""
+    final: str = ""
+
+
+class Process(Spec):
+    """What runs."""
+
+    terminal: bool = False
+    console_size: Box | None = None
+    user: User = User()
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    capabilities: LinuxCapabilities | None = None
+    rlimits: tuple[PosixRlimit, ...] = ()
+    no_new_privileges: bool = False
+    apparmor_profile: str = ""
+    oom_score_adj: int | None = None
+    scheduler: Scheduler | None = None
+    selinux_label: str = ""
+    io_priority: LinuxIOPriority | None = None
+    exec_cpu_affinity: CPUAffinity | None = None

@@ -1,0 +1,35 @@
+"""``linux.seccomp`` of a runtime-spec configuration (config-linux.md, "Seccomp")."""
+
+from __future__ import annotations
+
+from pyrt.spec.base import Spec
+
+
+class LinuxSeccompArg(Spec):
+    """A condition on an argument: SCMP_CMP_* of ``value``; for SCMP_CMP_MASKED_EQ, ``value`` is the mask."""
+
+    index: int
+    value: int
+    value_two: int = 0
+    op: str
+
+
+class LinuxSyscall(Spec):
+    """System calls by name and what becomes of them."""
+
+    names: tuple[str, ...]
+    action: str
+    errno_ret: int | None = None
+    args: tuple[LinuxSeccompArg, ...] = ()
+
+
+class LinuxSeccomp(Spec):
+    """A filter."""
+
+    default_action: str
+    default_errno_ret: int | None = None
+    architectures: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    listener_path: str = ""
+    listener_metadata: str = ""
+    syscalls: tuple[LinuxSyscall, ...] = ()
