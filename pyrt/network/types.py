@@ -34,7 +34,8 @@ class HostPort:
 class Attachment:
     """A pod's place in the network: what was allocated for it and how to set it up.
 
-    ``pod_messages`` go to the socket in the pod's namespace first, then ``host_messages`` to the host's. Every message
+    ``pod_messages`` go to the socket in the pod's namespace first, then ``host_messages`` to the host's, then
+    ``final_messages`` to the pod's. Every message
     is one complete nlmsghdr with NLM_F_REQUEST | NLM_F_ACK. Nothing waits: addresses carry IFA_F_NODAD and
     neighbours are permanent, so the first packet can leave at once.
     """
@@ -47,6 +48,9 @@ class Attachment:
     host_messages: tuple[bytes, ...]
     description: tuple[str, ...]
     """The same as ip(8) commands, for ``pyrt explain``; one line a message, in order."""
+    final_messages: tuple[bytes, ...] = ()
+    """To the socket in the pod's namespace again, after ``host_messages``: what makes sure that the link, which has had
+    its carrier only since the host's side went up, takes the very first packet."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
