@@ -5,4 +5,12 @@ from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.open import open_driver
 from pyrt.cgroups.stats import CgroupStats
 
-__all__ = ["SANDBOX_LEAF", "CgroupDriver", "CgroupError", "CgroupStats", "Join", "UnsupportedControllerError", "open_driver"]
+__all__ = [
+    "SANDBOX_LEAF",
+    "CgroupDriver",
+    "CgroupError",
+    "CgroupStats",
+    "Join",
+    "UnsupportedControllerError",
+    "open_driver",
+]

@@ -16,6 +16,8 @@ def open_driver(kind: str, parent: str, hierarchies: Hierarchies | None = None) 
     there, ``auto`` means cgroupfs everywhere and ``systemd`` is refused.
     """
     if kind == "systemd":
-        raise CgroupError("the systemd driver is not supported yet; set cgroup.driver to cgroupfs", operation="cgroup.driver")
+        raise CgroupError(
+            "the systemd driver is not supported yet; set cgroup.driver to cgroupfs", operation="cgroup.driver"
+        )
     found = hierarchies if hierarchies is not None else detect()
     return V2Driver(found, parent) if found.mode is CgroupMode.V2 else V1Driver(found, parent)

@@ -54,7 +54,9 @@ class V1Driver:
             directory = mount_point
             enable = " ".join(f"+{c}" for c in sorted(self._unified_controllers))
             for part in (*self.parent.split("/"), ""):
-                with contextlib.suppress(CgroupError):  # a threaded or delegated tree may refuse; then the limit itself will say so
+                with contextlib.suppress(
+                    CgroupError
+                ):  # a threaded or delegated tree may refuse; then the limit itself will say so
                     write(f"{directory}/cgroup.subtree_control", enable)
                 if part:
                     directory = f"{directory}/{part}"
@@ -104,7 +106,8 @@ class V1Driver:
         missing = {s.controller for s in elsewhere} - self._unified_controllers
         if missing or self._unified is None:
             raise UnsupportedControllerError(
-                f"this machine has no {' or '.join(sorted(missing)) or 'cgroup2'} controller", operation="set cgroup limits"
+                f"this machine has no {' or '.join(sorted(missing)) or 'cgroup2'} controller",
+                operation="set cgroup limits",
             )
         directory = self._unified
         enable = " ".join(f"+{c}" for c in sorted(self._unified_controllers))

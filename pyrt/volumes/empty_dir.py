@@ -33,7 +33,9 @@ class EmptyDir:
             return PreparedVolume(volume.name, self.kind, path, tmpfs=Tmpfs(limit or None, MODE), size_limit=limit)
         if source.medium:
             raise UnsupportedVolumeError(
-                f"medium {source.medium!r} is not supported yet", subject=f"volume {volume.name}", operation="emptyDir.medium"
+                f"medium {source.medium!r} is not supported yet",
+                subject=f"volume {volume.name}",
+                operation="emptyDir.medium",
             )
         return PreparedVolume(volume.name, self.kind, path, size_limit=limit)
 

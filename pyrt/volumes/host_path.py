@@ -48,7 +48,9 @@ def check_type(name: str, path: Path, kind: str) -> None:
     except FileNotFoundError:
         mode = None
     except OSError as error:
-        raise VolumeError(subject=subject, operation=f"hostPath type check failed: {path}", errno=error.errno) from error
+        raise VolumeError(
+            subject=subject, operation=f"hostPath type check failed: {path}", errno=error.errno
+        ) from error
     if kind == "":
         # Not checked. A missing path becomes a directory, as containerd and Docker make it.
         if mode is None:
