@@ -1,0 +1,71 @@
+"""What pods need to know of the machine and the configuration, gathered once."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pyrt.config import Config
+from pyrt.pods.dns import ClusterDns, read_resolv_conf
+from pyrt.runtime.config import DnsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """The node as its pods see it."""
+
+    name: str
+    addresses: tuple[str, ...]
+    """Of the host: ``status.hostIPs``, the primary one first."""
+    cluster: ClusterDns
+    host_dns: DnsConfig
+    host_hosts: str
+    """The text of the host's /etc/hosts."""
+    logs: Path
+    """``/var/log/pods``."""
+    pods: Path
+    """``/var/lib/pyrt/pods``: a directory a pod, by uid."""
+    seccomp_root: Path
+    memory_capacity: int
+    """Bytes."""
+    pids_limit: int = 0
+
+
+def gather(config: Config) -> NodeFacts:
+    """Look at the machine; cheap enough to be done again when something may have changed."""
+    try:
+        hosts = Path("/etc/hosts").read_text(errors="replace")
+    except OSError:
+        hosts = ""
+    return NodeFacts(
+        name=config.node.effective_name,
+        addresses=host_addresses(),
+        cluster=ClusterDns(tuple(config.node.cluster_dns), config.node.cluster_domain),
+        host_dns=read_resolv_conf(config.node.resolv_conf),
+        host_hosts=hosts,
+        logs=config.paths.logs,
+        pods=config.paths.root / "pods",
+        seccomp_root=config.runtime.seccomp_root,
+        memory_capacity=psutil.virtual_memory().total,
+        pids_limit=config.runtime.default_pids_limit,
+    )
+
+
+def host_addresses() -> tuple[str, ...]:
+    """The addresses that packets to the outside would carry, one a family; the loopback's if there is no way out.
+
+    Connecting a datagram socket sends nothing: the kernel only looks up the route. The destinations are of the documentation
+    ranges (RFC 5737, RFC 3849).
+    """
+    found = []
+    for family, destination in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((destination, 9))
+                found.append(str(probe.getsockname()[0]))
+        except OSError:
+            continue
+    return tuple(found) or ("127.0.0.1",)

@@ -1,0 +1,252 @@
+"""All pods of this instance: a worker for each, what they share, and what is left over by earlier daemons."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pyrt.errors import PyrtError
+from pyrt.ids import ImageId, SandboxId
+from pyrt.images import ImageService
+from pyrt.kube.pod import Pod
+from pyrt.kube.podstatus import PodStatus
+from pyrt.pods import translate
+from pyrt.pods.events import NORMAL, EventRecorder
+from pyrt.pods.facts import NodeFacts
+from pyrt.pods.worker import PodWorker, Tools
+from pyrt.runtime import Runtime
+from pyrt.runtime.status import RuntimeEvent, SandboxStatus
+from pyrt.store import Conflict, NotFound, Store, StoredObject
+from pyrt.volumes.removal import remove_directory
+
+log = logging.getLogger(__name__)
+
+KIND: Final = "Pod"
+_PARALLEL_STARTS: Final = 2 * (os.cpu_count() or 1)
+"""Sandboxes made at the same time: enough to keep every core busy while some wait for the kernel."""
+
+_decoder: Final = msgspec.json.Decoder(Pod)
+
+
+class Leftover(msgspec.Struct, frozen=True):
+    """What remains to be removed of a pod whose object is gone. Written in the transaction that removes the object."""
+
+    uid: str
+    name: str
+    sandboxes: list[SandboxId]
+    directories: list[str]
+
+
+class Supervisor:
+    """Runs the pods of the store. One event loop; the store's Pod objects are changed through it or told to it."""
+
+    def __init__(self, store: Store, runtime: Runtime, images: ImageService, facts: NodeFacts) -> None:
+        self.facts = facts
+        self.events = EventRecorder(store, facts.name)
+        self._store = store
+        self._runtime = runtime
+        self._leftovers = store.table("pod-leftovers")
+        self._workers: dict[str, PodWorker] = {}
+        self._cleaning: set[asyncio.Task[None]] = set()
+        self._unsubscribe = runtime.subscribe(self._on_event)
+        self._tools = Tools(
+            runtime=runtime,
+            images=images,
+            events=self.events,
+            facts=facts,
+            keeper=self,
+            starting=asyncio.Semaphore(_PARALLEL_STARTS),
+        )
+
+    # --- start and stop -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take over every pod: those in the store go on where they are, what belongs to none is removed.
+
+        To be called after the runtime has recovered.
+        """
+        items, _ = self._store.objects.list(KIND)
+        for item in items:
+            pod = _decoder.decode(item.data)
+            self._workers[item.uid] = PodWorker(pod, self._tools)
+        for sandbox in self._own_sandboxes():
+            worker = self._workers.get(sandbox.config.metadata.uid)
+            if worker is not None:
+                worker.adopt(sandbox.id)
+        self._collect_orphans()
+        for worker in self._workers.values():
+            worker.start()
+
+    def _own_sandboxes(self) -> list[SandboxStatus]:
+        return [
+            sandbox
+            for sandbox in self._runtime.list_sandboxes()
+            if sandbox.config.labels.get(translate.SOURCE_LABEL) == translate.SOURCE_API
+        ]
+
+    def _collect_orphans(self) -> None:
+        for _, value in self._leftovers.items():
+            self._clean(msgspec.json.decode(value, type=Leftover))
+        planned = {task.get_name() for task in self._cleaning}
+        for sandbox in self._own_sandboxes():
+            meta = sandbox.config.metadata
+            if meta.uid in self._workers or meta.uid in planned:
+                continue
+            directories = [str(sandbox.config.log_directory), str(self.facts.pods / meta.uid)]
+            self._clean(Leftover(meta.uid, f"{meta.namespace}/{meta.name}", [sandbox.id], directories))
+
+    async def close(self) -> None:
+        """Let go of every pod; they run on."""
+        self._unsubscribe()
+        await asyncio.gather(*(worker.close() for worker in self._workers.values()))
+        for task in self._cleaning:
+            task.cancel()
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
+        self.events.close()
+
+    # --- what others tell -----------------------------------------------------------------------------------------
+
+    def _on_event(self, event: RuntimeEvent) -> None:
+        try:
+            uid = self._runtime.sandbox_status(event.sandbox_id).config.metadata.uid
+        except PyrtError:
+            return  # it is gone, and with it what there was to do
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.wake()
+
+    def created(self, pod: Pod) -> None:
+        """A Pod object was committed: begin."""
+        worker = self._workers[pod.metadata.uid] = PodWorker(pod, self._tools)
+        meta = pod.metadata
+        self.events.emit(
+            pod, NORMAL, "Scheduled", f"Successfully assigned {meta.namespace}/{meta.name} to {self.facts.name}"
+        )
+        worker.start()
+
+    def updated(self, pod: Pod) -> None:
+        """A Pod object was changed."""
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            worker.pod = pod
+            worker.wake()
+
+    def pod(self, uid: str) -> Pod | None:
+        """The present object of a pod, decoded."""
+        worker = self._workers.get(uid)
+        return worker.pod if worker is not None else None
+
+    def sandboxes(self, uid: str) -> tuple[SandboxId, ...]:
+        """The sandboxes of a pod."""
+        worker = self._workers.get(uid)
+        return worker.sandboxes if worker is not None else ()
+
+    def images_in_use(self) -> set[ImageId]:
+        """Images that containers of any kind run on."""
+        return {status.config.image.id for status in self._runtime.list_containers()}
+
+    # --- deletion -------------------------------------------------------------------------------------------------
+
+    def delete(self, item: StoredObject, grace_seconds: int | None) -> StoredObject | None:
+        """Begin to delete a pod, or shorten a deletion under way; ``None`` if the object is gone at once.
+
+        ``grace_seconds`` ``None`` is the pod's own; 0 removes the object now and kills what runs.
+        """
+        worker = self._workers.get(item.uid)
+        pod = worker.pod if worker is not None else _decoder.decode(item.data)
+        grace = grace_seconds if grace_seconds is not None else pod.spec.termination_grace_period_seconds
+        grace = max(30 if grace is None else grace, 0)
+        if worker is None or grace == 0 or pod.status.phase in ("Succeeded", "Failed"):
+            self.finish(pod, worker.sandboxes if worker is not None else ())
+            return None
+        meta = pod.metadata
+        if meta.deletion_timestamp is not None and (meta.deletion_grace_period_seconds or 0) <= grace:
+            return item  # it is going already, and not slower than this
+        # The API's time of deletion is when the grace is over.
+        meta.deletion_timestamp = (datetime.now(UTC) + timedelta(seconds=grace)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        meta.deletion_grace_period_seconds = grace
+        meta.generation += 1
+        stored = self._store_pod(pod, durable=True)
+        worker.wake()
+        return stored
+
+    # --- what the workers ask (Keeper) ----------------------------------------------------------------------------
+
+    def write_status(self, pod: Pod, status: PodStatus) -> None:
+        """See :class:`pyrt.pods.worker.Keeper`."""
+        pod.status = status
+        try:
+            self._store_pod(pod, durable=False)
+        except NotFound:
+            log.debug("pod %s/%s is gone", pod.metadata.namespace, pod.metadata.name)
+
+    def _store_pod(self, pod: Pod, *, durable: bool) -> StoredObject:
+        meta = pod.metadata
+
+        def encoded(version: int) -> bytes:
+            meta.resource_version = str(version)
+            return msgspec.json.encode(pod)
+
+        return self._store.objects.update(KIND, meta.namespace, meta.name, encoded, uid=meta.uid, durable=durable)
+
+    def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
+        """See :class:`pyrt.pods.worker.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
+        meta = pod.metadata
+        leftover = Leftover(
+            meta.uid,
+            f"{meta.namespace}/{meta.name}",
+            list(sandboxes),
+            [str(translate.log_directory(pod, self.facts)), str(translate.pod_directory(meta.uid, self.facts))],
+        )
+
+        def encoded(version: int) -> bytes:
+            meta.resource_version = str(version)
+            return msgspec.json.encode(pod)
+
+        try:
+            with self._store.transaction(durable=True):
+                self._leftovers.put(meta.uid, msgspec.json.encode(leftover))
+                self._store.objects.delete(KIND, meta.namespace, meta.name, data=encoded, uid=meta.uid)
+        except (NotFound, Conflict):
+            log.debug("pod %s/%s was gone already", meta.namespace, meta.name)
+            return
+        self._clean(leftover, self._workers.pop(meta.uid, None))
+
+    def _clean(self, leftover: Leftover, worker: PodWorker | None = None) -> None:
+        task = asyncio.create_task(self._clean_now(leftover, worker), name=leftover.uid)
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaned)
+
+    def _cleaned(self, task: asyncio.Task[None]) -> None:
+        self._cleaning.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The record stays: the next daemon tries again.
+            log.error("pod %s: could not be cleared away: %s", task.get_name(), error)
+
+    async def _clean_now(self, leftover: Leftover, worker: PodWorker | None) -> None:
+        if worker is not None:
+            await worker.close()
+        known = {status.id for status in self._own_sandboxes() if status.config.metadata.uid == leftover.uid}
+        for sandbox_id in known | set(leftover.sandboxes):
+            await self._runtime.stop_sandbox(sandbox_id)
+            await self._runtime.remove_sandbox(sandbox_id)
+        if any(os.path.lexists(directory) for directory in leftover.directories):
+            await asyncio.to_thread(_remove, leftover.directories)
+        self.events.forget(leftover.uid)
+        self._leftovers.delete(leftover.uid)
+
+    async def settled(self) -> None:
+        """Wait until everything of deleted pods is cleared away."""
+        while self._cleaning:
+            await asyncio.wait(set(self._cleaning))
+
+
+def _remove(directories: list[str]) -> None:
+    for directory in directories:
+        remove_directory(Path(directory))

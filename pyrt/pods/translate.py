@@ -1,0 +1,218 @@
+"""From a Pod to what the runtime is asked: one SandboxConfig, and a ContainerConfig for each instance of a container.
+
+Pure: ``pyrt explain`` calls the same functions without a daemon and without root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from pyrt.images.types import Image
+from pyrt.kube.container import Container, EphemeralContainer, VolumeMount
+from pyrt.kube.expand import expand
+from pyrt.kube.pod import Pod
+from pyrt.kube.qos import qos_class
+from pyrt.network.types import HostPort
+from pyrt.pods.compute import cgroup_parent, container_resources, oom_score_adj, pod_resources
+from pyrt.pods.dns import pod_dns
+from pyrt.pods.environment import environment
+from pyrt.pods.errors import ContainerConfigError, SandboxConfigError
+from pyrt.pods.facts import NodeFacts
+from pyrt.pods.hosts import host_network_hosts, hostname_of, pod_hosts
+from pyrt.pods.model import BackOff
+from pyrt.pods.privileges import container_security
+from pyrt.runtime.config import (
+    ContainerConfig,
+    Mount,
+    NamespaceMode,
+    PodMetadata,
+    Propagation,
+    SandboxConfig,
+    TmpfsMount,
+)
+from pyrt.volumes.types import PreparedVolume
+
+SOURCE_LABEL: Final = "pyrt.dev/source"
+"""Who a sandbox belongs to; the CRI server's have another value."""
+SOURCE_API: Final = "api"
+BACK_OFF: Final = "pyrt.dev/back-off"
+STARTED_AT: Final = "pyrt.dev/accepted-at"
+TERMINATION_LOG: Final = "/dev/termination-log"
+_PROPAGATION: Final = {
+    None: Propagation.PRIVATE,
+    "None": Propagation.PRIVATE,
+    "HostToContainer": Propagation.HOST_TO_CONTAINER,
+    "Bidirectional": Propagation.BIDIRECTIONAL,
+}
+
+
+def log_directory(pod: Pod, facts: NodeFacts) -> Path:
+    """``/var/log/pods/<namespace>_<name>_<uid>``."""
+    meta = pod.metadata
+    return facts.logs / f"{meta.namespace}_{meta.name}_{meta.uid}"
+
+
+def log_path(name: str, attempt: int) -> Path:
+    """A container's log, relative to :func:`log_directory`."""
+    return Path(name, f"{attempt}.log")
+
+
+def pod_directory(uid: str, facts: NodeFacts) -> Path:
+    """Where a pod's volumes and termination messages are."""
+    return facts.pods / uid
+
+
+def termination_file(pod: Pod, name: str, attempt: int, facts: NodeFacts) -> Path:
+    """The host's side of ``terminationMessagePath``, a file for each instance."""
+    return pod_directory(pod.metadata.uid, facts) / "containers" / name / f"{attempt}.message"
+
+
+def sandbox_config(
+    pod: Pod, facts: NodeFacts, *, attempt: int, accepted_at: int, volumes: Mapping[str, PreparedVolume]
+) -> SandboxConfig:
+    """The sandbox of a pod.
+
+    Raises
+    ------
+    SandboxConfigError: the hostname cannot be.
+    """
+    meta, spec = pod.metadata, pod.spec
+    try:
+        hostname, fqdn = hostname_of(pod, facts.name, facts.cluster.domain)
+    except ValueError as error:
+        raise SandboxConfigError(str(error)) from error
+    hosts = (
+        host_network_hosts(facts.host_hosts, spec.host_aliases) if spec.host_network else pod_hosts(spec.host_aliases)
+    )
+    return SandboxConfig(
+        metadata=PodMetadata(meta.name, meta.namespace, meta.uid, attempt),
+        hostname=hostname,
+        log_directory=log_directory(pod, facts),
+        dns=pod_dns(pod, facts.host_dns, facts.cluster).config,
+        hosts=hosts,
+        fqdn=fqdn,
+        host_ports=() if spec.host_network else host_ports(pod),
+        network=NamespaceMode.NODE if spec.host_network else NamespaceMode.POD,
+        pid=_pid_mode(pod),
+        ipc=NamespaceMode.NODE if spec.host_ipc else NamespaceMode.POD,
+        cgroup_parent=cgroup_parent(meta.uid, qos_class(pod)),
+        resources=pod_resources(pod, facts.pids_limit),
+        sysctls={sysctl.name: sysctl.value for sysctl in spec.security_context.sysctls}
+        if spec.security_context
+        else {},
+        labels={SOURCE_LABEL: SOURCE_API},
+        annotations={STARTED_AT: str(accepted_at)},
+        tmpfs_mounts=tuple(
+            TmpfsMount(volume.path, volume.tmpfs.size, volume.tmpfs.mode)
+            for volume in volumes.values()
+            if volume.tmpfs is not None
+        ),
+    )
+
+
+def dns_warnings(pod: Pod, facts: NodeFacts) -> tuple[tuple[str, str], ...]:
+    """What is to be said about the pod's resolv.conf: (event reason, message)."""
+    return pod_dns(pod, facts.host_dns, facts.cluster).warnings
+
+
+def _pid_mode(pod: Pod) -> NamespaceMode:
+    if pod.spec.host_pid:
+        return NamespaceMode.NODE
+    return NamespaceMode.POD if pod.spec.share_process_namespace else NamespaceMode.CONTAINER
+
+
+def host_ports(pod: Pod) -> tuple[HostPort, ...]:
+    """What the pod publishes on the host."""
+    found = []
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for port in container.ports:
+            if port.host_port:
+                protocol = port.protocol.lower() or "tcp"
+                assert protocol in ("tcp", "udp", "sctp")
+                found.append(HostPort(protocol, port.host_port, port.container_port, port.host_ip))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def container_config(
+    pod: Pod,
+    container: Container | EphemeralContainer,
+    facts: NodeFacts,
+    *,
+    attempt: int,
+    image: Image,
+    volumes: Mapping[str, PreparedVolume],
+    addresses: Sequence[str] = (),
+    back_off: BackOff | None = None,
+    pid_target: str = "",
+) -> ContainerConfig:
+    """One instance of a container.
+
+    Raises
+    ------
+    ContainerConfigError: an environment variable's source or a mount's volume is missing.
+    """
+    variables = environment(pod, container, facts, addresses)
+    qos = qos_class(pod)
+    mounts = [_mount(mount, volumes, variables) for mount in container.volume_mounts]
+    if container.termination_message_path:
+        mounts.append(
+            Mount(
+                _absolute(container.termination_message_path),
+                termination_file(pod, container.name, attempt, facts),
+                description="termination message",
+            )
+        )
+    return ContainerConfig(
+        name=container.name,
+        attempt=attempt,
+        image=image,
+        image_ref=container.image,
+        log_path=log_path(container.name, attempt),
+        command=tuple(expand(word, variables) for word in container.command),
+        args=tuple(expand(word, variables) for word in container.args),
+        working_dir=container.working_dir,
+        env=tuple(variables.items()),
+        mounts=tuple(mounts),
+        stdin=container.stdin,
+        stdin_once=container.stdin_once,
+        tty=container.tty,
+        resources=container_resources(container.resources),
+        security=container_security(
+            pod,
+            container,
+            oom_score_adj=oom_score_adj(pod, container, qos, facts.memory_capacity),
+            seccomp_root=facts.seccomp_root,
+        ),
+        pid_target=pid_target,
+        stop_signal=(container.lifecycle.stop_signal or "") if container.lifecycle is not None else "",
+        labels={SOURCE_LABEL: SOURCE_API},
+        annotations={BACK_OFF: back_off.encode()} if back_off is not None else {},
+    )
+
+
+def _mount(mount: VolumeMount, volumes: Mapping[str, PreparedVolume], variables: Mapping[str, str]) -> Mount:
+    volume = volumes.get(mount.name)
+    if volume is None:
+        raise ContainerConfigError("the pod has no such volume", operation=f"mount {mount.name} on {mount.mount_path}")
+    sub_path = expand(mount.sub_path_expr, variables) if mount.sub_path_expr else mount.sub_path
+    if sub_path.startswith("/") or ".." in sub_path.split("/"):
+        raise ContainerConfigError(
+            "expected a relative path without '..'",
+            operation=f"mount {mount.name} on {mount.mount_path}: subPath {sub_path}",
+        )
+    return Mount(
+        container_path=_absolute(mount.mount_path),
+        host_path=volume.path,
+        readonly=mount.read_only,
+        recursive_readonly=mount.recursive_read_only in ("Enabled", "IfPossible"),
+        propagation=_PROPAGATION[mount.mount_propagation],
+        sub_path=sub_path,
+        description=volume.description,
+    )
+
+
+def _absolute(path: str) -> str:
+    # A relative mountPath is taken from the container's root, as the kubelet does.
+    return path if path.startswith("/") else f"/{path}"

@@ -1,0 +1,99 @@
+"""The volumes of one pod, and the files that its containers' mounts need on the host's side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from pyrt.kube.container import Container, EphemeralContainer
+from pyrt.kube.pod import Pod
+from pyrt.kube.volumes import Volume
+from pyrt.pods.errors import ContainerConfigError
+from pyrt.pods.facts import NodeFacts
+from pyrt.pods.translate import pod_directory, termination_file
+from pyrt.runtime.config import ContainerConfig
+from pyrt.volumes import registry, sub_path
+from pyrt.volumes.types import PreparedVolume, VolumeContext
+
+
+class VolumeSet:
+    """Makes a pod's volumes ready and takes them down; remembers what is ready."""
+
+    def __init__(self, facts: NodeFacts) -> None:
+        self._facts = facts
+        self.prepared: dict[str, PreparedVolume] = {}
+        self.ready = False
+
+    async def prepare(self, pod: Pod) -> None:
+        """Make every volume ready; again after a restart of the daemon, when it finds what is there.
+
+        Raises
+        ------
+        VolumeError: a volume cannot be had.
+        """
+        context = volume_context(pod, self._facts)
+        prepared = {}
+        for volume in pod.spec.volumes:
+            # An emptyDir is one mkdir; anything else may wait for a disk, or for a server far away.
+            prepared[volume.name] = (
+                registry.prepare(volume, context)
+                if _is_empty_dir(volume)
+                else await asyncio.to_thread(registry.prepare, volume, context)
+            )
+        self.prepared, self.ready = prepared, True
+
+    async def release(self, pod: Pod) -> None:
+        """Take every volume down."""
+        self.ready = False
+        if pod.spec.volumes:
+            await asyncio.to_thread(tear_down, pod, self._facts)
+
+    def prepare_mounts(
+        self, pod: Pod, container: Container | EphemeralContainer, attempt: int, config: ContainerConfig
+    ) -> None:
+        """Make the file for the termination message, and the ``subPath`` directories that are missing.
+
+        Raises
+        ------
+        VolumeError, ContainerConfigError: a directory cannot be made.
+        """
+        if container.termination_message_path:
+            path = termination_file(pod, container.name, attempt, self._facts)
+            try:
+                try:
+                    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+                except FileNotFoundError:
+                    os.makedirs(path.parent, 0o711, exist_ok=True)
+                    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+                os.fchmod(fd, 0o666)  # the container may run as anyone, and the umask is ours
+                os.close(fd)
+            except OSError as error:
+                raise ContainerConfigError(operation=f"create {path}", errno=error.errno) from error
+        sources = {volume.path: volume for volume in self.prepared.values()}
+        for mount in config.mounts:
+            volume = sources.get(mount.host_path)
+            if mount.sub_path and volume is not None and volume.makes_sub_paths and volume.tmpfs is None:
+                sub_path.ensure(volume.path, mount.sub_path)
+
+
+def volume_context(pod: Pod, facts: NodeFacts) -> VolumeContext:
+    """What the volume layer needs to know of a pod."""
+    uid = pod.metadata.uid
+    return VolumeContext(uid, pod_directory(uid, facts) / "volumes")
+
+
+def plan_volumes(pod: Pod, facts: NodeFacts) -> dict[str, PreparedVolume]:
+    """What :meth:`VolumeSet.prepare` will make, without making it."""
+    context = volume_context(pod, facts)
+    return {volume.name: registry.plan(volume, context) for volume in pod.spec.volumes}
+
+
+def tear_down(pod: Pod, facts: NodeFacts) -> None:
+    """Take every volume down; blocks on the disk. Raises VolumeError."""
+    context = volume_context(pod, facts)
+    for volume in pod.spec.volumes:
+        registry.teardown(volume, context)
+
+
+def _is_empty_dir(volume: Volume) -> bool:
+    return registry.type_of(volume) is registry.TYPES["empty_dir"]
