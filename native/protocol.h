@@ -10,9 +10,9 @@
  * Requests of one client are begun in order, so a client may send the sandbox plan and container starts back to back: when the
  * sandbox plan fails, every START behind it answers ECANCELED.
  *
- * A malformed request is answered with EBADMSG and changes nothing; a packet too short for a header, or of another
- * PROTO_VERSION, ends that client's connection. So does a client that lets PROTO_CLIENT_BACKLOG bytes of answers
- * pile up: it may come back and ask for the state with HELLO.
+ * A request with seq 0 is carried out and not answered. A malformed request is answered with EBADMSG and changes nothing; a
+ * packet too short for a header, or of another PROTO_VERSION, ends that client's connection. So does a client that lets
+ * PROTO_CLIENT_BACKLOG bytes of answers pile up: it may come back and ask for the state with HELLO.
  */
 #ifndef PYRT_PROTOCOL_H
 #define PYRT_PROTOCOL_H
@@ -95,8 +95,6 @@ struct proto_start {
 	uint16_t log_len;    /* absolute path of the log file; its directory exists. Empty: output is read and dropped */
 	uint8_t stdio;       /* enum proto_stdio */
 	uint8_t flags;       /* PROTO_STDIN_*, PROTO_SHARED_PIDNS */
-	uint16_t rows;       /* initial size of the terminal; 0: leave */
-	uint16_t columns;
 	uint32_t log_max_files; /* the current file included; 0: no limit */
 	uint64_t log_max_size;  /* bytes of one file; 0: never rotate */
 } __attribute__((packed));

@@ -91,8 +91,7 @@ class ContainerIo:
     stdin_once: bool = False
     """Close it when the first attachment with stdin ends."""
     tty: bool = False
-    rows: int = 0
-    columns: int = 0
+    """The plan opens a terminal (its ``console_slot``)."""
     log_max_size: int = 10 * 1024 * 1024
     log_max_files: int = 5
     """The current file included."""
@@ -296,7 +295,7 @@ class PodProcess:
         )
         log_path = os.fspath(io.log_path) if io.log_path is not None else ""
         stdio = Stdio.TTY if io.tty else Stdio.LOG
-        process = (container_id, target, log_path, stdio, flags, io.rows, io.columns, io.log_max_files, io.log_max_size)
+        process = (container_id, target, log_path, stdio, flags, io.log_max_files, io.log_max_size)
         data, fds = _place(plan)
         try:
             return self._request(
@@ -315,8 +314,6 @@ class PodProcess:
         stdout: bool = True,
         stderr: bool = True,
         tty: bool = False,
-        rows: int = 0,
-        columns: int = 0,
     ) -> ExecProcess:
         """Start another process in a running container, with pipes for the streams asked for, or a terminal.
 
@@ -340,7 +337,7 @@ class PodProcess:
             self._execs[exec_id] = exited
             try:
                 stdio = Stdio.TTY if tty else Stdio.FDS
-                process = (exec_id, container_id, "", stdio, 0, rows, columns, 0, 0)
+                process = (exec_id, container_id, "", stdio, 0, 0, 0)
                 request = self._request(
                     lambda seq: protocol.start(seq, protocol.EXEC, data, _slots(plan), *process), _started_exec, fds
                 )

@@ -43,7 +43,7 @@ HEADER: Final = struct.Struct("=HHI")
 _PLAN: Final = "IIII"
 _HELLO: Final = struct.Struct("=HHI I")
 _PLAY: Final = struct.Struct("=HHI" + _PLAN)
-_START: Final = struct.Struct("=HHI" + _PLAN + "HHHBBHHIQ")
+_START: Final = struct.Struct("=HHI" + _PLAN + "HHHBBIQ")
 _SIGNAL: Final = struct.Struct("=HHI HBB")
 _ATTACH: Final = struct.Struct("=HHI HBB")
 _RESIZE: Final = struct.Struct("=HHI HHHH")
@@ -138,8 +138,6 @@ def start(
     log_path: str,
     stdio: int,
     flags: int,
-    rows: int,
-    columns: int,
     log_max_files: int,
     log_max_size: int,
 ) -> bytes:
@@ -150,7 +148,7 @@ def start(
     name, owner, log = id.encode(), target.encode(), log_path.encode()
     head = _START.pack(
         VERSION, kind, seq, len(plan), *slots, len(name), len(owner), len(log), stdio, flags,
-        rows, columns, log_max_files, log_max_size,
+        log_max_files, log_max_size,
     )  # fmt: skip
     return b"".join((head, name, owner, log, plan))
 
