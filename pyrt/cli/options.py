@@ -51,12 +51,14 @@ def output_option(choices: str, default: str = "") -> Decorator:
     )
 
 
-def container_option(text: str = "Container name. If omitted, the annotation or the first container decides.") -> Any:
+def container_option(
+    text: str = "Container name. If omitted, the annotation or the first container decides.",
+) -> Decorator:
     """``-c``."""
     return click.option("-c", "--container", metavar="CONTAINER", default="", help=text)
 
 
-def pod_argument(name: str = "pod", **attributes: Any) -> Any:
+def pod_argument(name: str = "pod", **attributes: Any) -> Decorator:
     """A pod's name, completed from the daemon."""
     return click.argument(name, shell_complete=complete_pods, **attributes)
 

@@ -19,7 +19,7 @@ from pyrt.cli.session import Session
 from pyrt.cli.targets import pod_name
 from pyrt.cli.waiting import deadline_in, until
 from pyrt.client.api import Query
-from pyrt.client.errors import ApiError
+from pyrt.client.errors import DeadlineError
 from pyrt.client.resources import POD
 from pyrt.errors import PyrtError
 
@@ -39,6 +39,8 @@ pyrt logs -p -c app web
 # Display only the most recent 20 lines, of the last hour
 pyrt logs --tail=20 --since=1h web
 """
+
+STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 
 Object = dict[str, Any]
 
@@ -157,21 +159,18 @@ def _await_start(session: Session, source: Source, seconds: float) -> None:
     """A container that is still waiting to start has no log to follow yet: give it a while."""
 
     def begun(pod: Object | None) -> bool:
-        if pod is None:
-            return True
-        status = pod.get("status") or {}
-        entries = [entry for key, value in status.items() if key.endswith("ontainerStatuses") for entry in value or ()]
-        return any(
-            (entry.get("name") == source.container and not (entry.get("state") or {}).get("waiting", not entry))
-            or bool((entry.get("lastState") or {}).get("terminated"))
-            for entry in entries
-        ) or status.get("phase") in {"Succeeded", "Failed"}
+        status = (pod or {}).get("status") or {}
+        entries = [entry for key in STATUSES for entry in status.get(key) or () if entry["name"] == source.container]
+        states = [state for entry in entries for state in (entry.get("state") or {}, entry.get("lastState") or {})]
+        return (
+            pod is None
+            or any("running" in state or "terminated" in state for state in states)
+            or status.get("phase") in {"Succeeded", "Failed"}
+        )
 
     try:
         until(session.api, POD, source.namespace, source.pod, begun, deadline=deadline_in(seconds))
-    except ApiError:
-        raise
-    except PyrtError:
+    except DeadlineError:
         return  # the server will say what it is waiting for
 
 

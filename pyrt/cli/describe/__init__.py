@@ -1,0 +1,1 @@
+"""``describe``: objects in sentences a person reads. One module a kind; ``generic`` for those without one."""

@@ -1,0 +1,146 @@
+"""A pod, in the layout of ``kubectl describe pod``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyrt.cli.describe.container import describe_containers
+from pyrt.cli.describe.events import describe_events
+from pyrt.cli.describe.writer import Writer
+from pyrt.cli.durations import age, rfc1123
+
+Object = dict[str, Any]
+
+VOLUMES = {
+    "emptyDir": ("EmptyDir (a temporary directory that shares a pod's lifetime)", {"Medium": "medium", "SizeLimit": "sizeLimit"}),
+    "hostPath": ("HostPath (bare host directory volume)", {"Path": "path", "HostPathType": "type"}),
+    "configMap": ("ConfigMap (a volume populated by a ConfigMap)", {"Name": "name", "Optional": "optional"}),
+    "secret": ("Secret (a volume populated by a Secret)", {"SecretName": "secretName", "Optional": "optional"}),
+    "projected": ("Projected (a volume that contains injected data from multiple sources)", {}),
+    "downwardAPI": ("DownwardAPI (a volume populated by information about the pod)", {}),
+    "persistentVolumeClaim": (
+        "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
+        {"ClaimName": "claimName", "ReadOnly": "readOnly"},
+    ),
+    "image": ("Image (a container image or OCI artifact)", {"Reference": "reference", "PullPolicy": "pullPolicy"}),
+}  # fmt: skip
+UNSET = {"sizeLimit": "<unset>"}
+
+
+def describe_pod(pod: Object, events: list[Object] | None) -> str:
+    """The text. ``events`` ``None`` leaves them out."""
+    out = Writer()
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    _head(out, pod, spec, status)
+    for title, specs, statuses in (
+        ("Init Containers:", "initContainers", "initContainerStatuses"),
+        ("Containers:", "containers", "containerStatuses"),
+        ("Ephemeral Containers:", "ephemeralContainers", "ephemeralContainerStatuses"),
+    ):
+        if spec.get(specs):
+            describe_containers(out, title, spec[specs], status.get(statuses) or [])
+    for title, entries, key in (
+        ("Readiness Gates:", spec.get("readinessGates"), "conditionType"),
+        ("Conditions:", status.get("conditions"), "type"),
+    ):
+        if entries:
+            _conditions(out, title, entries, status.get("conditions") or [], key)
+    _volumes(out, spec.get("volumes") or [])
+    out.line("QoS Class:", status.get("qosClass") or "<none>")
+    out.mapping("Node-Selectors:", spec.get("nodeSelector"), equals="=")
+    _tolerations(out, spec.get("tolerations") or [])
+    describe_events(out, events)
+    return out.text()
+
+
+def _head(out: Writer, pod: Object, spec: Object, status: Object) -> None:
+    metadata = pod["metadata"]
+    out.line("Name:", metadata["name"])
+    out.line("Namespace:", metadata.get("namespace", ""))
+    if spec.get("priority") is not None:
+        out.line("Priority:", str(spec["priority"]))
+    if spec.get("priorityClassName"):
+        out.line("Priority Class Name:", spec["priorityClassName"])
+    if spec.get("runtimeClassName"):
+        out.line("Runtime Class Name:", spec["runtimeClassName"])
+    if spec.get("serviceAccountName"):
+        out.line("Service Account:", spec["serviceAccountName"])
+    node = spec.get("nodeName") or ""
+    out.line("Node:", "/".join(part for part in (node, status.get("hostIP") or "") if part) or "<none>")
+    if status.get("startTime"):
+        out.line("Start Time:", rfc1123(status["startTime"]))
+    out.mapping("Labels:", metadata.get("labels"), equals="=")
+    out.mapping("Annotations:", _annotations(metadata.get("annotations")))
+    if metadata.get("deletionTimestamp"):
+        out.line("Status:", f"Terminating (lasts {age(metadata['deletionTimestamp'])})")
+        out.line("Termination Grace Period:", f"{metadata.get('deletionGracePeriodSeconds', 0)}s")
+    else:
+        out.line("Status:", status.get("phase") or "Unknown")
+    if status.get("reason"):
+        out.line("Reason:", status["reason"])
+    if status.get("message"):
+        out.line("Message:", status["message"])
+    for scope, kind in ((spec.get("securityContext") or {}, "SeccompProfile"),):
+        if profile := scope.get("seccompProfile"):
+            out.line(f"{kind}:", profile.get("type", ""))
+    out.line("IP:", status.get("podIP") or "")
+    addresses = [entry["ip"] for entry in status.get("podIPs") or ()]
+    if addresses:
+        out.line("IPs:")
+        for address in addresses:
+            out.line("IP:", address, level=1)
+    else:
+        out.line("IPs:", "<none>")
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            out.line("Controlled By:", f"{owner['kind']}/{owner['name']}")
+
+
+def _annotations(values: dict[str, str] | None) -> dict[str, str]:
+    """Without what ``apply`` remembers; only the first line of long texts."""
+    return {
+        key: value.split("\n")[0]
+        for key, value in (values or {}).items()
+        if key != "kubectl.kubernetes.io/last-applied-configuration"
+    }
+
+
+def _conditions(out: Writer, title: str, entries: list[Object], conditions: list[Object], key: str) -> None:
+    states = {entry["type"]: entry.get("status", "") for entry in conditions}
+    out.line(title)
+    out.line("Type", "Status", level=1)
+    for entry in entries:
+        out.line(entry[key], states.get(entry[key], "<none>"), level=1)
+
+
+def _volumes(out: Writer, volumes: list[Object]) -> None:
+    if not volumes:
+        out.line("Volumes:", "<none>")
+        return
+    out.line("Volumes:")
+    for volume in volumes:
+        out.line(f"{volume['name']}:", level=1)
+        kind = next((key for key in volume if key != "name"), "emptyDir")
+        source = volume.get(kind) or {}
+        description, fields = VOLUMES.get(kind, (kind, {}))
+        out.line("Type:", description, level=2)
+        for label, key in fields.items():
+            value = source.get(key, UNSET.get(key, ""))
+            out.line(f"{label}:", str(value).lower() if isinstance(value, bool) else str(value), level=2)
+
+
+def _tolerations(out: Writer, tolerations: list[Object]) -> None:
+    if not tolerations:
+        out.line("Tolerations:", "<none>")
+        return
+    for index, toleration in enumerate(tolerations):
+        text = toleration.get("key", "")
+        if toleration.get("value"):
+            text += f"={toleration['value']}"
+        if toleration.get("effect"):
+            text += f":{toleration['effect']}"
+        if toleration.get("operator") == "Exists" and not toleration.get("value"):
+            text += " op=Exists"
+        if toleration.get("tolerationSeconds") is not None:
+            text += f" for {toleration['tolerationSeconds']}s"
+        out.line("Tolerations:" if index == 0 else "", text)
