@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import socket
+import struct
 
 _DEFAULT_MTU = 1500
+_SIOCGIFMTU = 0x8921
 
 
 def has_ipv6() -> bool:
@@ -27,10 +31,13 @@ def default_mtu() -> int:
     if not interface:
         return _DEFAULT_MTU
     try:
-        with open(f"/sys/class/net/{interface}/mtu") as stream:
-            return max(1280, min(int(stream.read()), 65535))
-    except (OSError, ValueError):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_socket:
+            # struct ifreq, netdevice(7): the name, then the answer. /sys shows only the links of whoever mounted it.
+            answer = fcntl.ioctl(any_socket, _SIOCGIFMTU, struct.pack("=16si20x", interface.encode(), 0))
+    except OSError:
         return _DEFAULT_MTU
+    (mtu,) = struct.unpack_from("=i", answer, 16)
+    return max(1280, min(int(mtu), 65535))
 
 
 def _default_interface_v4() -> str:

@@ -195,7 +195,7 @@ class Network:
             table = self._config.nft_table
             commands = ruleset.delete_elements(table, old) + ruleset.add_elements(table, new)
             if self.nat and commands:
-                self._nft.run(commands)
+                self._apply(commands)
         except BaseException:
             allocator.set_ports(sandbox_id, record.ports)
             raise
@@ -205,6 +205,13 @@ class Network:
         if ports and not record.ports and netlink.link_exists(index):
             options = host_options(index, ipv6=self._kernel_has_ipv6, route_localnet=True)
             netlink.send([(options, f"route_localnet of the link of pod sandbox {sandbox_id[:13]}")])
+
+    def _apply(self, commands: str) -> None:
+        try:
+            self._nft.run(commands)
+        except NetworkError:
+            # Someone flushed the ruleset, or removed an element by hand: the database knows what should be there.
+            self._nft.run(self.rules())
 
     def addresses(self, sandbox_id: SandboxId) -> tuple[str, ...]:
         """What a sandbox is called, IPv4 first; nothing if it has no addresses here."""

@@ -1,10 +1,10 @@
 """Kernel parameters that routing pods needs: recorded before they are changed, and put back on uninstall.
 
-Only two are wanted: forwarding of each IP version. Both have side effects that must not be felt. Switching either on or
-off writes every interface's own ``forwarding``; and an interface that forwards IPv6 ignores router advertisements unless
-its ``accept_ra`` is 2 (Documentation/networking/ip-sysctl.rst), so a host that got its IPv6 address by
-autoconfiguration would lose it some time later. Interfaces that face a network get ``accept_ra`` 2 first. Others do not,
-nor does the default for interfaces to come: a pod's link must never take a router advertisement from the pod
+Only two are wanted: forwarding of each IP version. Both have side effects that must not be felt. Switching either on
+or off writes every interface's own ``forwarding``; and an interface that forwards IPv6 ignores router advertisements
+unless its ``accept_ra`` is 2 (Documentation/networking/ip-sysctl.rst), so a host that got its IPv6 address by
+autoconfiguration would lose it some time later. Interfaces that face a network get ``accept_ra`` 2 first. Others do
+not, nor does the default for interfaces to come: a pod's link must never take a router advertisement from the pod
 (CVE-2020-10749).
 """
 
