@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pyrt.config import Config
 from pyrt.ids import SandboxId
 from pyrt.network import hostinfo, netlink, ruleset
+from pyrt.network.conntrack import forget_udp
 from pyrt.network.errors import NetworkError
 from pyrt.network.hostports import HostPorts, describe, host_address, versions
 from pyrt.network.ipam import Allocator, Pool
@@ -201,6 +202,9 @@ class Network:
             raise
         self._ports.remove(sandbox_id, record.ports)
         self._ports.add(sandbox_id, ports)
+        datagrams = {port.host_port for port in (*record.ports, *ports) if port.protocol == "udp"}
+        if datagrams and self.nat:
+            forget_udp(datagrams, [family.network for family in self.families()])
         index = host_index(ipv4, ipv6)
         if ports and not record.ports and netlink.link_exists(index):
             options = host_options(index, ipv6=self._kernel_has_ipv6, route_localnet=True)
