@@ -68,8 +68,9 @@ struct unpack_input *unpack_input_start(int fd, int keep_fd, uint64_t max_bytes,
 /* The next block: its size, 0 at the end of the stream, -1 on failure. Valid until the next call. */
 ssize_t unpack_input_block(struct unpack_input *input, const void **block);
 
-/* Stop the thread. The totals are those of the whole stream only if unpack_input_block has returned 0. The input's
- * own failure, if any, takes the place of `error`, whose owner only saw its consequences. */
+/* Stop the thread. The totals are set only if unpack_input_block has said that the stream ended (0 or -1), and then they
+ * are those of the whole stream unless an error other than corruption stopped it. The input's own failure, if any, takes
+ * the place of `error`, whose owner only saw its consequences. */
 void unpack_input_finish(struct unpack_input *input, struct unpack_totals *totals, struct unpack_error *error);
 
 /* --- unpack_tree.c: making files safely ---------------------------------------------------------------------- */

@@ -14,6 +14,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* SYS_ADMIN is what trusted.overlay.opaque costs; the filter below leaves it nothing else to do. */
@@ -36,7 +44,7 @@ static int give_up_capabilities(struct unpack_error *error) {
 int unpack_confine(int root_fd, struct unpack_error *error) {
 	/* A decompressor's window and a header are small; a bomb shall not eat the machine's memory. */
 	const struct rlimit memory = {2ul << 30, 2ul << 30}, core = {0, 0};
-#ifndef PYRT_SANITIZED
+#ifndef SANITIZED
 	setrlimit(RLIMIT_AS, &memory);
 #else
 	(void)memory;
@@ -64,7 +72,7 @@ static const int calls[] = {
 };
 
 int unpack_confine_calls(struct unpack_error *error) {
-#if defined(PYRT_SANITIZED) || !defined(NATIVE_ARCH)
+#if defined(SANITIZED) || !defined(NATIVE_ARCH)
 	(void)error; /* The sanitizers' own calls are many. */
 	return 0;
 #else

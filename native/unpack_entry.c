@@ -172,6 +172,11 @@ int unpack_entries(struct unpack_input *input, struct unpack_tree *tree, const s
 	else
 		result = entries(&reader, limits);
 	if (result == 0) result = unpack_tree_finish(tree);
+	/* As in unpack_input.c: whose damage it is, only the digest of everything tells. */
+	if (error->kind == UNPACK_CORRUPT || error->kind == UNPACK_TRUNCATED) {
+		const void *block;
+		while (unpack_input_block(input, &block) > 0) {}
+	}
 	archive_read_free(reader.archive);
 	return result;
 }

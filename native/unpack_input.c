@@ -216,7 +216,12 @@ static int decode_all(struct unpack_input *input) {
 
 static void *run(void *argument) {
 	struct unpack_input *input = argument;
-	if (decode_all(input) < 0) unpack_fail(&input->error, UNPACK_IO, ECANCELED, NULL, "stopped");
+	if (decode_all(input) < 0) {
+		unpack_fail(&input->error, UNPACK_IO, ECANCELED, NULL, "stopped");
+		/* Damage may be the network's: the digest of the rest tells whether the layer itself is like that. */
+		if (input->error.kind == UNPACK_CORRUPT || input->error.kind == UNPACK_TRUNCATED)
+			while (read_chunk(input) > 0) {}
+	}
 	EVP_DigestFinal_ex(input->read_hash, input->totals.digest, NULL);
 	EVP_DigestFinal_ex(input->tar_hash, input->totals.diff_id, NULL);
 	pthread_mutex_lock(&input->lock);

@@ -49,13 +49,13 @@ static bool parse(int argc, char **argv, struct options *options) {
 	return true;
 }
 
-/* Bytes that are no UTF-8 are passed through as they are: the reader of this line knows. */
+/* A name is bytes, JSON is characters: each byte becomes the character of its number, as in Latin-1. */
 static void print_string(const char *text) {
 	putchar('"');
 	for (; *text; text++) {
 		unsigned char byte = (unsigned char)*text;
 		if (byte == '"' || byte == '\\') printf("\\%c", byte);
-		else if (byte < 0x20 || byte == 0x7f) printf("\\u%04x", byte);
+		else if (byte < 0x20 || byte >= 0x7f) printf("\\u%04x", byte);
 		else putchar(byte);
 	}
 	putchar('"');
@@ -75,17 +75,18 @@ static void print_implied(const char *path) {
 	print_string(path);
 }
 
-static void print_error(const struct unpack_error *error) {
+static void print_error(const struct unpack_error *error, const struct unpack_totals *totals) {
 	static const char *const kinds[] = {"ok", "corrupt", "truncated", "hostile", "limit", "io"};
-	printf("{\"ok\":false,\"kind\":\"%s\",\"errno\":%d,\"message\":", kinds[error->kind], error->number);
+	fputs("{\"ok\":false,", stdout);
+	print_digest("digest", totals->digest);
+	printf("\"kind\":\"%s\",\"errno\":%d,\"message\":", kinds[error->kind], error->number);
 	print_string(error->message);
 	fputs(",\"entry\":", stdout);
 	print_string(error->entry);
 	puts("}");
 }
 
-static int unpack(const struct options *options, struct unpack_error *error) {
-	struct unpack_totals totals = {0};
+static int unpack(const struct options *options, struct unpack_totals *totals, struct unpack_error *error) {
 	struct unpack_counts counts = {0};
 	int root = open(options->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (root < 0) return unpack_fail(error, UNPACK_IO, errno, NULL, "open the target directory");
@@ -96,13 +97,13 @@ static int unpack(const struct options *options, struct unpack_error *error) {
 	if (!input) return -1;
 	if (unpack_confine_calls(error) < 0) return -1;
 	int result = unpack_entries(input, tree, &options->limits, &counts, error);
-	unpack_input_finish(input, &totals, error);
+	unpack_input_finish(input, totals, error);
 	if (result < 0) return -1;
 	fputs("{\"ok\":true,", stdout);
-	print_digest("digest", totals.digest);
-	print_digest("diff_id", totals.diff_id);
+	print_digest("digest", totals->digest);
+	print_digest("diff_id", totals->diff_id);
 	printf("\"compressed\":%llu,\"bytes\":%llu,\"entries\":%llu,\"content\":%llu,\"opaque_root\":%s,\"implied\":[",
-	       (unsigned long long)totals.compressed, (unsigned long long)totals.uncompressed, (unsigned long long)counts.entries,
+	       (unsigned long long)totals->compressed, (unsigned long long)totals->uncompressed, (unsigned long long)counts.entries,
 	       (unsigned long long)counts.content, unpack_tree_opaque_root(tree) ? "true" : "false");
 	unpack_tree_implied(tree, print_implied);
 	puts("]}");
@@ -114,6 +115,7 @@ static int unpack(const struct options *options, struct unpack_error *error) {
 int main(int argc, char **argv) {
 	struct options options;
 	struct unpack_error error = {0};
+	struct unpack_totals totals = {0};
 	if (!parse(argc, argv, &options)) {
 		fputs(usage, stderr);
 		return 2;
@@ -124,8 +126,8 @@ int main(int argc, char **argv) {
 	/* The copy of the compressed layer may hit a full disk or a file size limit: an error, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	int result = unpack(&options, &error);
-	if (result < 0) print_error(&error);
+	int result = unpack(&options, &totals, &error);
+	if (result < 0) print_error(&error, &totals);
 	fflush(stdout);
 	/* Without running exit handlers: the reading thread may still wait in read(2). */
 	_exit(result < 0 ? 1 : 0);

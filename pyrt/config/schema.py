@@ -267,8 +267,14 @@ class Images(Section, frozen=True, kw_only=True):
     """A whole pull may take this long."""
     stall_timeout_seconds: int = 60
     """A connection that brings nothing for so long is given up and resumed."""
+    keep_blobs: bool = True
+    """Keep the compressed layers of pulled images, which ``pyrt image save`` needs. Without them an image takes about a
+    third less disk."""
+    max_layer_entries: int = 4_000_000
+    """The most files, directories and links that one layer may have."""
 
     def __post_init__(self) -> None:
+        _require(self.max_layer_entries > 0, "max_layer_entries", "expected more than 0")
         _require(
             1 <= self.parallel_downloads <= 32, "parallel_downloads", f"expected 1 to 32, got {self.parallel_downloads}"
         )

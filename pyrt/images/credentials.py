@@ -1,7 +1,7 @@
 """Who we are to a registry: docker config files, imagePullSecrets, and the kubelet's rules for which one applies.
 
-An entry's key may be a host, a host with a path, a URL, or a pattern (``*.example.com``); of several that match, the more
-specific ones are tried first (kubelet, pkg/credentialprovider/keyring.go).
+An entry's key may be a host, a host with a path, a URL, or a pattern (``*.example.com``); of several that match, the
+more specific ones are tried first (kubelet, pkg/credentialprovider/keyring.go).
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Keyring:
 def parse_docker_config(content: str | bytes, *, subject: str, helpers: bool = False) -> Keyring:
     """Read a docker ``config.json`` or the older ``.dockercfg`` (the bare ``auths`` object).
 
-    ``helpers``: obey ``credHelpers`` and ``credsStore``. Only for the operator's own file: they name programs to run, and
-    a Secret comes from whoever made the pod. Raises :class:`UnauthorizedError` naming ``subject`` for nonsense.
+    ``helpers``: obey ``credHelpers`` and ``credsStore``. Only for the operator's own file: they name programs to run,
+    and a Secret comes from whoever made the pod. Raises :class:`UnauthorizedError` naming ``subject`` for nonsense.
     """
     try:
         document = json.loads(content)
@@ -180,5 +180,3 @@ async def _ask_helper(name: str, domain: str) -> Credential | None:
     except (ValueError, KeyError, TypeError):
         return None
     return Credential(identity_token=secret) if username == "<token>" else Credential(username, secret)
-
-

@@ -212,7 +212,7 @@ def _check_kind(manifest: Manifest, subject: str) -> None:
 
 
 def host_platform(machine: str = "") -> Platform:
-    """This machine's, in Go's words (``GOOS``/``GOARCH``), which the image-spec uses."""
+    """The one of this machine, in Go's words (``GOOS``/``GOARCH``), which the image-spec uses."""
     machine = machine or os.uname().machine
     architecture, variant = _ARCHITECTURES.get(machine, (machine, ""))
     return Platform(architecture, "linux", variant)
@@ -242,7 +242,9 @@ def choose(index: Index, platform: Platform, subject: str) -> Descriptor:
     known = [str(each.platform) for each in index.manifests if each.platform and each.platform.os != "unknown"]
     offered = ", ".join(dict.fromkeys(known)) or "nothing"
     # containerd's words, then what there is instead.
-    raise NoMatchingPlatformError(f"no match for platform in manifest: {platform} wanted, {offered} offered", subject=subject)
+    raise NoMatchingPlatformError(
+        f"no match for platform in manifest: {platform} wanted, {offered} offered", subject=subject
+    )
 
 
 def chain_ids(diff_ids: Sequence[str]) -> tuple[Digest, ...]:

@@ -33,8 +33,8 @@ _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 class Reference:
     """A complete name: where an image is, and which one. ``str()`` is the canonical form.
 
-    A reference always has a tag or a digest; with both, as in ``name:tag@sha256:...``, the digest decides and the tag is
-    only said (containerd drops it; so does :meth:`canonical`).
+    A reference always has a tag or a digest; with both, as in ``name:tag@sha256:...``, the digest decides and the tag
+    is only said (containerd drops it; so does :meth:`canonical`).
     """
 
     domain: str
