@@ -42,6 +42,7 @@
 #define BIND_CREATE 4u      /* make a missing target: a directory or an empty file, as the source is */
 #define BIND_MAKE_SUBPATH 8u /* make missing directories of the subpath, with the mode and owner of the source */
 #define BIND_RECURSIVE_ATTR 16u /* the attributes hold for submounts too (rro, rnosuid...) */
+#define BIND_RECURSIVE_PROPAGATION 32u /* so does the propagation */
 
 /* PROC_WRITE: flags */
 #define PROC_WRITE_OPTIONAL 1u /* a file that is not there is not an error */

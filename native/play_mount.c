@@ -139,7 +139,7 @@ int do_BIND(struct player *pl, const struct arg *a)
 	if (tree < 0 || fstat(tree, &st) != 0)
 		return -1;
 	if (set_attributes(tree, set, clear, 0, recursive) != 0 ||
-	    set_attributes(tree, 0, 0, propagation, (flags & BIND_RECURSIVE) != 0) != 0)
+	    set_attributes(tree, 0, 0, propagation, (flags & BIND_RECURSIVE_PROPAGATION) != 0) != 0)
 		return -1;
 	if (flags & BIND_CREATE)
 		kind = S_ISDIR(st.st_mode) ? PATH_DIRECTORY : PATH_FILE;

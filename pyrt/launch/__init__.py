@@ -1,0 +1,47 @@
+"""From an OCI spec to a plan: a program of system calls, as data (docs/internals/plan.md).
+
+:func:`compile_container`, :func:`compile_exec` and :func:`compile_sandbox` are pure: spec and context in, :class:`Plan` out.
+``plan.encode()`` is what the player takes, ``plan.open_fds()`` the descriptors beside it, ``plan.describe()`` what people read,
+``plan.failure(index, errno)`` the error when the player stopped there.
+"""
+
+from pyrt.launch.container import compile_container
+from pyrt.launch.context import (
+    CgroupPlace,
+    ContainerContext,
+    DirectoryRoot,
+    ExecContext,
+    MountSource,
+    OverlayRoot,
+)
+from pyrt.launch.errors import LaunchError
+from pyrt.launch.execute import compile_exec
+from pyrt.launch.features import Features, probe
+from pyrt.launch.plan import CloneTree, FdSource, GivenFd, OpenPath, Plan, PodSupplied
+from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
+from pyrt.launch.table import CONSOLE, TARGET
+
+__all__ = [
+    "CONSOLE",
+    "TARGET",
+    "CgroupPlace",
+    "CloneTree",
+    "ContainerContext",
+    "DirectoryRoot",
+    "ExecContext",
+    "FdSource",
+    "Features",
+    "GivenFd",
+    "LaunchError",
+    "MountSource",
+    "OpenPath",
+    "OverlayRoot",
+    "Plan",
+    "PodSupplied",
+    "SandboxContext",
+    "Tmpfs",
+    "compile_container",
+    "compile_exec",
+    "compile_sandbox",
+    "probe",
+]

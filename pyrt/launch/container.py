@@ -1,0 +1,213 @@
+"""OCI spec -> plan: a container from clone3 to its program."""
+
+from __future__ import annotations
+
+from pyrt.launch import constants as k
+from pyrt.launch.context import CgroupPlace, ContainerContext
+from pyrt.launch.devices import DEFAULT_DEV, make_devices
+from pyrt.launch.errors import LaunchError
+from pyrt.launch.mounts import compile_mount, hide, is_bind, normalized
+from pyrt.launch.operations import (
+    HOST,
+    PROC,
+    PTS,
+    ROOT,
+    Block,
+    Domainname,
+    Dumpable,
+    Hostname,
+    JoinCgroup,
+    MakeDirectory,
+    MountNew,
+    Operation,
+    ProcWrite,
+    SetAttributes,
+    SetNs,
+    SetSid,
+    Terminal,
+    Umask,
+    Unshare,
+)
+from pyrt.launch.options import parse
+from pyrt.launch.plan import OpenPath, Plan
+from pyrt.launch.process import become, labels, limits, oom_score, personality
+from pyrt.launch.rootfs import enter_root, mount_root
+from pyrt.launch.table import CONSOLE, TARGET, FdTable
+from pyrt.spec import Config, Linux, LinuxNamespace, Process
+
+NAMESPACES = {
+    "mount": k.CLONE_NEWNS,
+    "pid": k.CLONE_NEWPID,
+    "network": k.CLONE_NEWNET,
+    "ipc": k.CLONE_NEWIPC,
+    "uts": k.CLONE_NEWUTS,
+    "cgroup": k.CLONE_NEWCGROUP,
+}
+"""``linux.namespaces[].type`` -> CLONE_NEW*. User and time namespaces are still to come."""
+
+# umask 0 so that modes are what the plan says; not dumpable so that nobody inside can look in before the program runs.
+_BEGIN = Block.of(Umask(0), Dumpable(0), SetSid())
+_OWN_CGROUP = Block.of(Unshare(k.CLONE_NEWCGROUP))
+PRIVATE_PROC = Block.of(MountNew(PROC, "proc", "proc", (), 0xE, HOST, ""))
+_READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
+
+
+def compile_container(spec: Config, context: ContainerContext) -> Plan:
+    """The plan of a container. Pure: reads the arguments and nothing else. Raises :class:`LaunchError` for what cannot be.
+
+    The process is born into a new mount namespace and, unless the spec leaves them out or names paths, new others. It plays
+    the operations as root with the runtime's capabilities and ends in execve.
+    """
+    if spec.process is None:
+        raise LaunchError("no process", operation="process")
+    process, linux = spec.process, spec.linux or Linux()
+    fds = FdTable()
+    namespaces = _namespaces(linux.namespaces)
+    clone_flags, joins, pidns = _birth(namespaces, context, fds)
+    own_cgroup = "cgroup" in namespaces and not namespaces["cgroup"].path
+    born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))
+    ops: list[Operation | Block] = [_BEGIN, *join_cgroup(context.cgroup), *joins]
+    if own_cgroup:
+        ops.append(_OWN_CGROUP)
+    ops += _names(spec, namespaces)
+    ops += context.before_root
+    ops += mount_root(context, linux.rootfs_propagation, fds)
+    ops += _filesystem(spec, linux, process, context, fds, own_cgroup=own_cgroup)
+    ops += enter_root(linux.rootfs_propagation)
+    ops += limits(process)
+    ops += personality(linux.personality)
+    last, warnings = become(process, linux.seccomp, context.features, give_stdio=context.give_stdio, wait=context.wait)
+    ops += last
+    return Plan(
+        tuple(ops),
+        fds.sources(),
+        clone_flags,
+        cgroup_fd=born_in,
+        pidns_fd=pidns,
+        console_slot=fds.place_of(CONSOLE.name),
+        target_slot=fds.place_of(TARGET.name),
+        warnings=tuple(warnings),
+    )
+
+
+def _namespaces(listed: tuple[LinuxNamespace, ...]) -> dict[str, LinuxNamespace]:
+    found: dict[str, LinuxNamespace] = {}
+    for namespace in listed:
+        field = f"linux.namespaces {namespace.type}"
+        if namespace.type not in NAMESPACES:
+            raise LaunchError("not supported", operation=field)
+        if namespace.type in found:
+            raise LaunchError("named twice", operation=field)
+        if namespace.path and not namespace.path.startswith("/"):
+            raise LaunchError(f"{namespace.path} is not an absolute path", operation=field)
+        found[namespace.type] = namespace
+    if "mount" not in found or found["mount"].path:
+        raise LaunchError("a container needs a mount namespace of its own", operation="linux.namespaces")
+    return found
+
+
+def _birth(
+    namespaces: dict[str, LinuxNamespace], context: ContainerContext, fds: FdTable
+) -> tuple[int, list[Operation], int | None]:
+    """clone3's flags, the namespaces to join, and the place of the PID namespace to be born into."""
+    flags, pidns = 0, None
+    joins: list[Operation] = []
+    if context.join_pid is not None:
+        pidns = fds.add(context.join_pid)
+    for kind, namespace in namespaces.items():
+        flag = NAMESPACES[kind]
+        if kind == "pid" and pidns is not None:
+            continue
+        if namespace.path:
+            place = fds.add(OpenPath(namespace.path, flags=0))
+            if kind == "pid":
+                pidns = place
+            else:
+                joins.append(SetNs(place, flag, namespace.path))
+        elif kind != "cgroup":  # its root is the cgroup of the moment: unshared once the process is in its own
+            flags |= flag
+    return flags, joins, pidns
+
+
+def join_cgroup(place: CgroupPlace) -> list[Operation | Block]:
+    """v1: into every hierarchy, by its own hand. (v2: the process is born there.)"""
+    return [JoinCgroup(HOST, file) for file in place.tasks]
+
+
+def _names(spec: Config, namespaces: dict[str, LinuxNamespace]) -> list[Operation | Block]:
+    ops: list[Operation | Block] = []
+    if spec.hostname or spec.domainname:
+        if "uts" not in namespaces:
+            raise LaunchError("needs a UTS namespace of its own", operation="hostname")
+        if spec.hostname:
+            ops.append(Hostname(spec.hostname))
+        if spec.domainname:
+            ops.append(Domainname(spec.domainname))
+    return ops
+
+
+def _filesystem(
+    spec: Config, linux: Linux, process: Process, context: ContainerContext, fds: FdTable, *, own_cgroup: bool
+) -> list[Operation | Block]:
+    ops: list[Operation | Block] = []
+    has_proc = makes_dev = binds_proc = False
+    for mount in spec.mounts:
+        options = parse(mount.options)
+        target = normalized(mount.destination)
+        ops += compile_mount(mount, context, fds, own_cgroup=own_cgroup)
+        bind = is_bind(mount, options)
+        makes_dev = makes_dev or (target == "/dev" and not bind)
+        has_proc = has_proc or (target == "/proc" and mount.type == "proc" and not bind)
+        binds_proc = binds_proc or target.startswith("/proc/") or (target == "/proc" and bind)
+    if makes_dev:
+        ops.append(DEFAULT_DEV)
+    ops += make_devices(linux.devices)
+    writes = [*oom_score(process), *sysctls(linux.sysctl), *labels(process, context.features)]
+    if writes:
+        # Through /proc as it has just been mounted, or through a procfs of one's own if something else lies over that.
+        # (A procfs mounted read-only has left the slot empty.)
+        if not has_proc or binds_proc or not _fills_proc(ops):
+            ops.append(PRIVATE_PROC)
+        ops += writes
+    if process.terminal:
+        ops.append(_terminal(process, ops, fds))
+    cwd = normalized(process.cwd or "/")
+    if cwd != "/":
+        ops.append(MakeDirectory(ROOT, cwd))
+    if linux.masked_paths or linux.readonly_paths:
+        ops.append(hide(linux.masked_paths, linux.readonly_paths))
+    if spec.root is not None and spec.root.readonly:
+        ops.append(_READONLY_ROOT)
+    return ops
+
+
+def _fills_proc(ops: list[Operation | Block]) -> bool:
+    return any(
+        isinstance(op, MountNew) and op.slot == PROC
+        for item in ops
+        for op in (item.operations if isinstance(item, Block) else (item,))
+    )
+
+
+def _terminal(process: Process, ops: list[Operation | Block], fds: FdTable) -> Terminal:
+    size = process.console_size
+    rows, columns = (size.height & 0xFFFF, size.width & 0xFFFF) if size is not None else (0, 0)
+    has_pts = any(
+        isinstance(op, MountNew) and op.slot == PTS
+        for item in ops
+        for op in (item.operations if isinstance(item, Block) else (item,))
+    )
+    if not has_pts:
+        raise LaunchError("needs a devpts on /dev/pts", operation="process.terminal")
+    return Terminal(fds.add(CONSOLE), PTS, "ptmx", ROOT, "/dev/console", rows, columns)
+
+
+def sysctls(values: dict[str, str]) -> list[Operation | Block]:
+    """Kernel parameters of the process's own namespaces. Dots separate, unless slashes do (sysctl(8))."""
+    ops: list[Operation | Block] = []
+    for name, value in values.items():
+        path = name if "/" in name else name.replace(".", "/")
+        if not path or ".." in path.split("/") or path.startswith("/"):
+            raise LaunchError("not the name of a kernel parameter", operation=f"sysctl {name}")
+        ops.append(ProcWrite(PROC, f"sys/{path}", value.encode(), note=f"set sysctl {name} = {value}"))
+    return ops

@@ -1,0 +1,101 @@
+"""What a plan needs besides the spec: the places on this machine that the spec does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyrt.launch.features import Features
+from pyrt.launch.operations import Operation
+from pyrt.launch.plan import FdSource
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayRoot:
+    """A root of read-only layers and a writable directory above them."""
+
+    layers: tuple[str, ...]
+    """Directories, lowest first."""
+    upper: str
+    work: str
+    mountpoint: str
+    """Any directory of the host: it is covered in the container's own mount namespace only."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRoot:
+    """A directory that is ready to be a root (an OCI bundle's)."""
+
+    path: str
+
+
+RootFs = OverlayRoot | DirectoryRoot
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupPlace:
+    """The cgroup the process goes into, and what the container sees of it under /sys/fs/cgroup."""
+
+    tasks: tuple[str, ...] = ()
+    """v1: files it writes ``0`` into."""
+    directory: str | None = None
+    """v2: the directory it is born into."""
+    mount_points: tuple[str, ...] = ()
+    """v1: where the hierarchies of ``tasks`` are mounted (``/sys/fs/cgroup/cpu,cpuacct``)."""
+
+    def controllers(self) -> list[tuple[str, str]]:
+        """v1: (name below /sys/fs/cgroup, host directory) of each hierarchy."""
+        found = []
+        for mount_point in self.mount_points:
+            for file in self.tasks:
+                if file.startswith(mount_point + "/"):
+                    found.append((mount_point.rpartition("/")[2], file.rpartition("/")[0]))
+                    break
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MountSource:
+    """What the spec cannot say of one of its mounts."""
+
+    subpath: str = ""
+    """Resolved beneath the mount's source, links out of it refused."""
+    make_subpath: bool = False
+    """Make missing directories of the subpath."""
+    bidirectional: bool = False
+    """The source keeps its peer group: it is copied in the host's mount namespace."""
+    note: str = ""
+    """For people: ``emptyDir cache``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerContext:
+    """For :func:`pyrt.launch.compile_container`."""
+
+    root: RootFs
+    cgroup: CgroupPlace = field(default_factory=CgroupPlace)
+    features: Features = field(default_factory=Features)
+    sources: Mapping[str, MountSource] = field(default_factory=dict)
+    """By destination, as it stands in the spec."""
+    join_pid: FdSource | None = None
+    """A PID namespace (or pidfd) to be born into instead of a new one: shareProcessNamespace, ephemeral containers.
+    ``PodSupplied`` has pyrt-pod fill it in."""
+    wait: bool = False
+    """Stop before the program until the parent says go (OCI create and start)."""
+    before_root: Sequence[Operation] = ()
+    """More operations, after the namespaces are joined and before the root file system is made."""
+    give_stdio: bool = True
+    """Make the user owner of the standard streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecContext:
+    """For :func:`pyrt.launch.compile_exec`."""
+
+    namespaces: int
+    """CLONE_NEW* of the container's namespaces to join; the PID namespace is one the process is born into."""
+    target: FdSource
+    """A pidfd of the container's process; ``PodSupplied`` has pyrt-pod fill it in."""
+    cgroup: CgroupPlace = field(default_factory=CgroupPlace)
+    features: Features = field(default_factory=Features)
+    give_stdio: bool = True

@@ -1,0 +1,114 @@
+"""A pod's sandbox -> plan. The pod process plays it on itself, right after it has started."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyrt.launch import constants as k
+from pyrt.launch.container import PRIVATE_PROC, join_cgroup, sysctls
+from pyrt.launch.context import CgroupPlace
+from pyrt.launch.errors import LaunchError
+from pyrt.launch.operations import (
+    HOST,
+    HOST_NETLINK,
+    NO_FD,
+    POD_NETLINK,
+    PROC,
+    Bind,
+    Block,
+    Hostname,
+    JoinCgroup,
+    MountNew,
+    Netlink,
+    NetlinkOpen,
+    OomScoreAdj,
+    Operation,
+    Propagation,
+    Unshare,
+)
+from pyrt.launch.plan import Plan
+
+_HOST_NETLINK = Block.of(NetlinkOpen(HOST_NETLINK))
+_POD_NETLINK = Block.of(NetlinkOpen(POD_NETLINK))
+# What the pod mounts from here on is its own; what the host mounts still arrives.
+_OWN_MOUNTS = Block.of(Propagation(HOST, "/", k.MS_SLAVE))
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A file system in memory that lives as long as the pod."""
+
+    path: str
+    """Of the host, existing; beneath it only this pod sees the file system."""
+    size: int | None = None
+    """Bytes; ``None``: half of memory."""
+    mode: int = 0o1777
+    note: str = ""
+    """For people: ``emptyDir cache``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxContext:
+    """What :func:`compile_sandbox` turns into operations, in this order."""
+
+    namespaces: int
+    """CLONE_NEW* the pod has of its own; CLONE_NEWNS always."""
+    cgroup: CgroupPlace = field(default_factory=CgroupPlace)
+    hostname: str = ""
+    sysctls: dict[str, str] = field(default_factory=dict)
+    pod_messages: Sequence[bytes] = ()
+    host_messages: Sequence[bytes] = ()
+    message_notes: Sequence[str] = ()
+    """One line a message: the pod's, then the host's."""
+    run_directory: str = ""
+    """Made a mount of its own, so that nothing in it is seen outside."""
+    tmpfs: Sequence[Tmpfs] = ()
+    oom_score_adj: int | None = None
+
+
+def compile_sandbox(context: SandboxContext) -> Plan:
+    """The plan of a sandbox. It has no EXEC: the pod process goes on with its own work."""
+    ops: list[Operation | Block] = [*join_cgroup(context.cgroup)]
+    if context.cgroup.directory is not None:
+        ops.append(JoinCgroup(HOST, posixpath.join(context.cgroup.directory, "cgroup.procs")))
+    if context.host_messages:
+        ops.append(_HOST_NETLINK)
+    ops += [Unshare(context.namespaces | k.CLONE_NEWNS), _OWN_MOUNTS]
+    if context.hostname:
+        if not context.namespaces & k.CLONE_NEWUTS:
+            raise LaunchError("needs a UTS namespace of its own", operation=f"set hostname {context.hostname}")
+        ops.append(Hostname(context.hostname))
+    if context.sysctls or context.oom_score_adj is not None:
+        ops += [PRIVATE_PROC, *sysctls(context.sysctls)]
+    if context.oom_score_adj is not None:
+        ops.append(OomScoreAdj(PROC, context.oom_score_adj))
+    ops += _network(context)
+    if context.run_directory:
+        ops.append(
+            Bind(HOST, context.run_directory, "", HOST, context.run_directory, 0, 0, 0, k.MS_PRIVATE, "run directory")
+        )
+    ops += [_tmpfs(fs) for fs in context.tmpfs]
+    return Plan(tuple(ops))
+
+
+def _network(context: SandboxContext) -> list[Operation | Block]:
+    ops: list[Operation | Block] = []
+    notes = [*context.message_notes, *[""] * (len(context.pod_messages) + len(context.host_messages))]
+    if context.pod_messages:
+        ops.append(_POD_NETLINK)
+    for message in context.pod_messages:
+        ops.append(Netlink(POD_NETLINK, message, notes.pop(0)))
+    for message in context.host_messages:
+        ops.append(Netlink(HOST_NETLINK, message, notes.pop(0)))
+    return ops
+
+
+def _tmpfs(fs: Tmpfs) -> MountNew:
+    options = (f"mode={fs.mode:o}",) if fs.size is None else (f"mode={fs.mode:o}", f"size={fs.size}")
+    # A volume may hold programs, but no device and no set-user-ID program of another user.
+    attributes = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
+    return MountNew(
+        NO_FD, "tmpfs", "tmpfs", options, attributes, HOST, fs.path, 0, f"{fs.path} ({fs.note})" if fs.note else ""
+    )
