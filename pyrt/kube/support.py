@@ -1,0 +1,240 @@
+"""What pyrt does with every field of a pod: honours it, refuses it by name, or accepts it with a warning.
+
+One table: to support a field, delete its line. A field without a line is honoured; a line refuses or warns, for any
+value that is set or only for some. The page of the user guide is made from the same table.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from pyrt.kube.base import KubeStruct
+from pyrt.kube.container import Container, EnvVarSource
+from pyrt.kube.field import FieldError, forbidden
+from pyrt.kube.pod import Pod, PodSpec
+from pyrt.kube.probes import Lifecycle
+from pyrt.kube.resources import ResourceRequirements
+from pyrt.kube.security import PodSecurityContext, SecurityContext
+from pyrt.kube.volumes import EmptyDirVolumeSource, Volume
+
+
+class Level(enum.Enum):
+    """What happens to a field."""
+
+    HONOURED = "honoured"
+    REFUSED = "refused"
+    WARNED = "accepted with a warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One line of the table."""
+
+    level: Level
+    note: str = "not supported by this version of pyrt"
+    only: Callable[[Any], bool] | None = None
+    """Which values the line is about; ``None`` for every value that is set."""
+    values: str = ""
+    """``only`` in words, for the user guide."""
+
+
+_REFUSED = Support(Level.REFUSED)
+_ONE_NODE = Support(Level.WARNED, "has no effect: pyrt has a single node")
+_APP_ARMOR = Support(Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined")
+_HOST_PROCESS = Support(Level.REFUSED, "Windows options are not supported: pyrt runs Linux containers")
+
+
+def _warned(note: str, only: Callable[[Any], bool] | None = None, values: str = "") -> Support:
+    return Support(Level.WARNED, note, only, values)
+
+
+TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
+    PodSpec: {
+        "ephemeralContainers": _REFUSED,
+        "nodeSelector": _ONE_NODE,
+        "affinity": _ONE_NODE,
+        "topologySpreadConstraints": _ONE_NODE,
+        "tolerations": _ONE_NODE,
+        "schedulerName": _warned(
+            "has no effect: pyrt has a single node",
+            lambda v: v not in ("", "default-scheduler"),
+            "other than default-scheduler",
+        ),
+        "priorityClassName": _warned("has no effect: pyrt has no priority classes"),
+        "priority": _warned("has no effect: pods are not preempted", lambda v: v != 0, "other than 0"),
+        "preemptionPolicy": _warned(
+            "has no effect: pods are not preempted", lambda v: v != "PreemptLowerPriority", "Never"
+        ),
+        "schedulingGroup": _ONE_NODE,
+        "serviceAccountName": _warned(
+            "has no effect: no service account token is mounted",
+            lambda v: v not in ("", "default"),
+            "other than default",
+        ),
+        "automountServiceAccountToken": _warned(
+            "has no effect: no service account token is mounted", lambda v: v is True, "true"
+        ),
+        "imagePullSecrets": _warned(
+            "has no effect: credentials are taken from the Docker configuration of the daemon's user"
+        ),
+        "runtimeClassName": _REFUSED,
+        "overhead": _REFUSED,
+        "resources": _REFUSED,
+        "resourceClaims": _REFUSED,
+        "hostUsers": Support(Level.REFUSED, only=lambda v: v is False, values="false"),
+    },
+    Container: {
+        "envFrom": _REFUSED,
+        "volumeDevices": _REFUSED,
+        "livenessProbe": _REFUSED,
+        "readinessProbe": _REFUSED,
+        "startupProbe": _REFUSED,
+        "resizePolicy": _warned("has no effect: resources of a running container cannot be changed yet"),
+    },
+    Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
+    EnvVarSource: {
+        "resourceFieldRef": _REFUSED,
+        "configMapKeyRef": _REFUSED,
+        "secretKeyRef": _REFUSED,
+        "fileKeyRef": _REFUSED,
+    },
+    ResourceRequirements: {"claims": _REFUSED},
+    Volume: {
+        name: _REFUSED for name in Volume.__struct_encode_fields__ if name not in ("name", "emptyDir", "hostPath")
+    },
+    EmptyDirVolumeSource: {
+        "medium": Support(Level.REFUSED, only=lambda v: v not in ("", "Memory"), values="other than Memory"),
+    },
+    SecurityContext: {
+        "windowsOptions": _HOST_PROCESS,
+        "seLinuxOptions": _REFUSED,
+        "appArmorProfile": Support(
+            Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined"
+        ),
+    },
+    PodSecurityContext: {
+        "windowsOptions": _HOST_PROCESS,
+        "seLinuxOptions": _REFUSED,
+        "seLinuxChangePolicy": _warned("has no effect: volumes are not relabelled"),
+        "appArmorProfile": Support(
+            Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined"
+        ),
+        "fsGroup": _REFUSED,
+        "fsGroupChangePolicy": _REFUSED,
+    },
+}
+"""Type to JSON name to line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What :func:`check_pod` found."""
+
+    refused: tuple[FieldError, ...]
+    warnings: tuple[str, ...]
+    """Texts for HTTP ``Warning`` headers: ``spec.nodeSelector: has no effect: ...``."""
+
+
+def check_pod(pod: Pod) -> Findings:
+    """Look for fields of a defaulted pod that are not honoured; run it before admission adds its own.
+
+    A pod for Windows is not looked at: it is never run.
+    """
+    if pod.spec.os is not None and pod.spec.os.name == "windows":
+        return Findings((), ())
+    refused: list[FieldError] = []
+    warnings: list[str] = []
+    _check(pod.spec, "spec", refused, warnings)
+    return Findings(tuple(refused), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What of a type has to be looked at: lines, and attributes that hold further structs (or lists of them)."""
+
+    lines: tuple[tuple[str, str, Support], ...]
+    inner: tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=256)
+def _shape(to: type[KubeStruct]) -> _Shape:
+    lines, inner = [], []
+    for field in _fields(to):
+        line = TABLE.get(to, {}).get(field.encode_name)
+        if line is not None:
+            lines.append((field.name, field.encode_name, line))
+        child = struct_of(field.type)
+        if (line is None or line.only is not None) and child is not None and _concerned(child):
+            inner.append((field.name, field.encode_name))
+    return _Shape(tuple(lines), tuple(inner))
+
+
+@lru_cache(maxsize=256)
+def _concerned(to: type[KubeStruct]) -> bool:
+    """Whether the type or one inside it has a line."""
+    if TABLE.get(to):
+        return True
+    return any((child := struct_of(field.type)) is not None and _concerned(child) for field in _fields(to))
+
+
+def _fields(to: type[KubeStruct]) -> tuple[inspect.Field, ...]:
+    info = inspect.type_info(to)
+    assert isinstance(info, inspect.StructType)
+    return info.fields
+
+
+def struct_of(info: inspect.Type) -> type[KubeStruct] | None:
+    """The struct behind an optional, a list or a plain field, or ``None``."""
+    if isinstance(info, inspect.StructType):
+        return info.cls if issubclass(info.cls, KubeStruct) else None
+    if isinstance(info, inspect.ListType):
+        return struct_of(info.item_type)
+    if isinstance(info, inspect.UnionType):
+        return next((found for kind in info.types if (found := struct_of(kind)) is not None), None)
+    return None
+
+
+def _is_set(value: object) -> bool:
+    if value is None or value is False or isinstance(value, str | list | dict):
+        return bool(value)
+    return True
+
+
+def _check(value: KubeStruct, path: str, refused: list[FieldError], warnings: list[str]) -> None:
+    shape = _shape(type(value))
+    for attribute, name, line in shape.lines:
+        found = getattr(value, attribute)
+        if not (_is_set(found) if line.only is None else found is not None and line.only(found)):
+            continue
+        if line.level is Level.REFUSED:
+            refused.append(forbidden(f"{path}.{name}", line.note))
+        else:
+            warnings.append(f"{path}.{name}: {line.note}")
+    for attribute, name in shape.inner:
+        found = getattr(value, attribute)
+        if isinstance(found, list):
+            for index, item in enumerate(found):
+                _check(item, f"{path}.{name}[{index}]", refused, warnings)
+        elif isinstance(found, msgspec.Struct):
+            assert isinstance(found, KubeStruct)
+            _check(found, f"{path}.{name}", refused, warnings)
+
+
+def rows(to: type[KubeStruct] = PodSpec, path: str = "spec") -> Iterator[tuple[str, Support]]:
+    """Every field of a pod's spec and its line, in the order of the types; what is refused is not looked into."""
+    for field in _fields(to):
+        where = f"{path}.{field.encode_name}"
+        line = TABLE.get(to, {}).get(field.encode_name) or Support(Level.HONOURED, "")
+        yield where, line
+        child = struct_of(field.type)
+        if child is None or (line.level is not Level.HONOURED and line.only is None):
+            continue
+        is_list = isinstance(field.type, inspect.ListType)
+        yield from rows(child, where + ("[]" if is_list else ""))

@@ -1,0 +1,287 @@
+"""Rules of containers: regular and init."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from pyrt.kube import names
+from pyrt.kube.container import Container, ContainerPort, ContainerRestartRule, EnvVar
+from pyrt.kube.field import (
+    FieldError,
+    duplicate,
+    each_invalid,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
+from pyrt.kube.pod import PodSpec
+from pyrt.kube.probes import Lifecycle
+from pyrt.kube.validation.resources import validate_resources
+from pyrt.kube.validation.security import validate_container_security
+from pyrt.kube.validation.volumes import validate_mounts
+from pyrt.kube.volumes import ObjectFieldSelector, Volume
+
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+FIELD_PATHS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+)
+"""What an environment variable may tell of its pod, beside single labels and annotations."""
+
+_SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]", re.DOTALL)
+_SIGNAL = re.compile(r"SIG(RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)")
+STOP_SIGNALS = tuple(
+    sorted(
+        "SIG" + name
+        for name in (
+            "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM "
+            "TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX"
+        ).split()
+    )
+)
+"""Beside these, ``SIGRTMIN+1`` to ``SIGRTMIN+15`` and ``SIGRTMAX-1`` to ``SIGRTMAX-14``."""
+
+_NOT_SIDECAR = "may not be set for init containers without restartPolicy=Always"
+
+
+def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str) -> list[FieldError]:
+    """``spec.containers`` and ``spec.initContainers``."""
+    errors: list[FieldError] = []
+    if not spec.containers:
+        errors.append(required(f"{path}.containers"))
+    taken: set[str] = set()
+    for index, container in enumerate(spec.containers):
+        where = f"{path}.containers[{index}]"
+        errors += _container(container, spec, volumes, where)
+        errors += _restart_policy(container, where)
+        errors += _lifecycle(container.lifecycle, spec, where)
+        if container.name in taken:
+            errors.append(duplicate(f"{where}.name", container.name))
+        taken.add(container.name)
+    errors += _host_ports(spec.containers, f"{path}.containers")
+    for index, container in enumerate(spec.init_containers):
+        where = f"{path}.initContainers[{index}]"
+        errors += _container(container, spec, volumes, where)
+        errors += _restart_policy(container, where)
+        if container.name in taken:
+            errors.append(duplicate(f"{where}.name", container.name))
+        taken.add(container.name)
+        errors += _host_ports([container], f"{path}.initContainers", index)
+        if container.restart_policy == "Always":
+            errors += _lifecycle(container.lifecycle, spec, where)
+            continue
+        for name, value in (
+            ("lifecycle", container.lifecycle),
+            ("livenessProbe", container.liveness_probe),
+            ("readinessProbe", container.readiness_probe),
+            ("startupProbe", container.startup_probe),
+        ):
+            if value is not None:
+                errors.append(forbidden(f"{where}.{name}", _NOT_SIDECAR))
+    return errors
+
+
+def _container(container: Container, spec: PodSpec, volumes: Mapping[str, Volume], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if not container.name:
+        errors.append(required(f"{path}.name"))
+    else:
+        errors += each_invalid(f"{path}.name", container.name, names.dns_label(container.name))
+    if not container.image:
+        errors.append(required(f"{path}.image"))
+    elif container.image != container.image.strip():
+        errors.append(invalid(f"{path}.image", container.image, "must not have leading or trailing whitespace"))
+    policy = container.termination_message_policy
+    if policy not in ("File", "FallbackToLogsOnError"):
+        where = f"{path}.terminationMessagePolicy"
+        errors.append(not_supported(where, policy, ("File", "FallbackToLogsOnError")) if policy else required(where))
+    if container.ports:
+        errors += _ports(container.ports, f"{path}.ports")
+    if container.env:
+        errors += _env(container.env, f"{path}.env")
+    if container.volume_mounts:
+        errors += validate_mounts(container, volumes, f"{path}.volumeMounts")
+    pull = container.image_pull_policy
+    if pull not in PULL_POLICIES:
+        where = f"{path}.imagePullPolicy"
+        errors.append(not_supported(where, pull, PULL_POLICIES) if pull else required(where))
+    errors += validate_resources(container.resources, f"{path}.resources")
+    if container.resize_policy:
+        errors += _resize(container, spec, path)
+    errors += validate_container_security(
+        container.security_context, f"{path}.securityContext", host_users=spec.host_users is not False
+    )
+    return errors
+
+
+def _ports(ports: list[ContainerPort], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    taken: set[str] = set()
+    for index, port in enumerate(ports):
+        where = f"{path}[{index}]"
+        if port.name:
+            problems = names.port_name(port.name)
+            errors += each_invalid(f"{where}.name", port.name, problems)
+            if not problems and port.name in taken:
+                errors.append(duplicate(f"{where}.name", port.name))
+            taken.add(port.name)
+        if port.container_port == 0:
+            errors.append(required(f"{where}.containerPort"))
+        else:
+            problems = names.port_number(port.container_port)
+            errors += each_invalid(f"{where}.containerPort", port.container_port, problems)
+        if port.host_port:
+            errors += each_invalid(f"{where}.hostPort", port.host_port, names.port_number(port.host_port))
+        if port.protocol not in PROTOCOLS:
+            protocol = f"{where}.protocol"
+            errors.append(not_supported(protocol, port.protocol, PROTOCOLS) if port.protocol else required(protocol))
+        if port.host_ip:
+            # The API server leaves this to the runtime, where nobody reads the error.
+            errors += each_invalid(f"{where}.hostIP", port.host_ip, names.ip(port.host_ip))
+    return errors
+
+
+def _host_ports(containers: Sequence[Container], path: str, first: int = 0) -> list[FieldError]:
+    errors: list[FieldError] = []
+    taken: set[str] = set()
+    for number, container in enumerate(containers, first):
+        for index, port in enumerate(container.ports):
+            if not port.host_port:
+                continue
+            key = f"{port.protocol}/{port.host_ip}/{port.host_port}"
+            if key in taken:
+                errors.append(duplicate(f"{path}[{number}].ports[{index}].hostPort", key))
+            taken.add(key)
+    return errors
+
+
+def _env(variables: list[EnvVar], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for index, variable in enumerate(variables):
+        where = f"{path}[{index}]"
+        if not variable.name:
+            errors.append(required(f"{where}.name"))
+        else:
+            errors += each_invalid(f"{where}.name", variable.name, names.env_name(variable.name))
+        if variable.value_from is not None:
+            errors += _value_from(variable, f"{where}.valueFrom")
+    return errors
+
+
+def _value_from(variable: EnvVar, path: str) -> list[FieldError]:
+    source = variable.value_from
+    assert source is not None
+    sources = (
+        source.field_ref,
+        source.resource_field_ref,
+        source.config_map_key_ref,
+        source.secret_key_ref,
+        source.file_key_ref,
+    )
+    count = sum(s is not None for s in sources)
+    errors: list[FieldError] = []
+    if source.field_ref is not None:
+        errors += _field_ref(source.field_ref, f"{path}.fieldRef")
+    if count == 0:
+        kinds = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+        errors.append(invalid(path, "", f"must specify one of: {kinds}"))
+    elif variable.value:
+        errors.append(invalid(path, "", "may not be specified when `value` is not empty"))
+    elif count > 1:
+        errors.append(invalid(path, "", "may not have more than one field specified at a time"))
+    return errors
+
+
+def _field_ref(selector: ObjectFieldSelector, path: str) -> list[FieldError]:
+    if not selector.field_path:
+        return [required(f"{path}.fieldPath")]
+    if selector.api_version not in ("", "v1"):
+        detail = f"error converting fieldPath: unsupported pod version: {selector.api_version}"
+        return [invalid(f"{path}.fieldPath", selector.field_path, detail)]
+    subscript = _SUBSCRIPT.fullmatch(selector.field_path)
+    if subscript is not None:
+        key = subscript[2].lower() if subscript[1] == "metadata.annotations" else subscript[2]
+        return each_invalid(path, key, names.label_key(key))
+    if selector.field_path in FIELD_PATHS:
+        return []
+    if selector.field_path in ("metadata.labels", "metadata.annotations"):
+        return [not_supported(f"{path}.fieldPath", selector.field_path, FIELD_PATHS)]
+    detail = f"error converting fieldPath: field label not supported: {selector.field_path}"
+    return [invalid(f"{path}.fieldPath", selector.field_path, detail)]
+
+
+def _restart_policy(container: Container, path: str) -> list[FieldError]:
+    policy, rules = container.restart_policy, container.restart_policy_rules
+    where = f"{path}.restartPolicy"
+    errors: list[FieldError] = []
+    if policy is None:
+        if rules:
+            errors.append(required(where, "must specify restartPolicy when restart rules are used"))
+        return errors
+    if policy not in RESTART_POLICIES:
+        errors.append(not_supported(where, policy, RESTART_POLICIES))
+    if len(rules) > 20:
+        errors.append(too_many(f"{path}.restartPolicyRules", len(rules), 20))
+    for index, rule in enumerate(rules):
+        errors += _rule(rule, f"{path}.restartPolicyRules[{index}]")
+    return errors
+
+
+def _rule(rule: ContainerRestartRule, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if rule.action != "Restart":
+        errors.append(not_supported(f"{path}.action", rule.action, ("Restart",)))
+    codes = rule.exit_codes
+    if codes is None:
+        errors.append(required(f"{path}.exitCodes", "must be specified"))
+        return errors
+    if codes.operator not in ("In", "NotIn"):
+        errors.append(not_supported(f"{path}.exitCodes.operator", codes.operator, ("In", "NotIn")))
+    if len(codes.values) > 255:
+        errors.append(too_many(f"{path}.exitCodes.values", len(codes.values), 255))
+    return errors
+
+
+def _lifecycle(lifecycle: Lifecycle | None, spec: PodSpec, path: str) -> list[FieldError]:
+    if lifecycle is None or lifecycle.stop_signal is None:
+        return []
+    where = f"{path}.lifecycle.stopSignal"
+    if spec.os is None:
+        return [forbidden(where, "may not be set for containers with empty `spec.os.name`")]
+    signal = lifecycle.stop_signal
+    if spec.os.name == "linux" and signal not in STOP_SIGNALS and not _SIGNAL.fullmatch(signal):
+        return [not_supported(where, signal, STOP_SIGNALS)]
+    return []
+
+
+def _resize(container: Container, spec: PodSpec, path: str) -> list[FieldError]:
+    where = f"{path}.resizePolicy"
+    errors: list[FieldError] = []
+    seen: set[str] = set()
+    for index, policy in enumerate(container.resize_policy):
+        if policy.resource_name in seen:
+            errors.append(duplicate(f"{where}[{index}]", policy.resource_name))
+        seen.add(policy.resource_name)
+        closed = (
+            (policy.resource_name, ("cpu", "memory")),
+            (policy.restart_policy, ("NotRequired", "RestartContainer")),
+        )
+        for value, supported in closed:
+            if value not in supported:
+                errors.append(not_supported(where, value, supported) if value else required(where))
+        if spec.restart_policy == "Never" and policy.restart_policy == "RestartContainer":
+            detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
+            errors.append(invalid(where, policy.restart_policy, detail))
+    return errors
