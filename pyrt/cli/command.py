@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -33,8 +32,7 @@ def global_options() -> list[click.Parameter]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One command of a group: where its module is (attribute ``command``), and what ``--help`` of the group says."""
 
     name: str
@@ -94,8 +92,7 @@ class Command(click.Command):
         root = ctx.find_root().params
         merged = {name: given[name] or root.get(name) for name in GLOBALS}
         ctx.obj = Session(
-            namespace=merged["namespace"] or "default",
-            explicit_namespace=bool(merged["namespace"]),
+            namespace=merged["namespace"],
             socket=merged["socket"],
             config=merged["config"],
             autostart=not self.daemonless,

@@ -91,5 +91,5 @@ def _names(ctx: click.Context) -> list[str]:
     from pyrt.cli.session import Session
 
     given = {key: ctx.params.get(key) or ctx.find_root().params.get(key) for key in ("namespace", "socket", "config")}
-    session = Session(namespace=given["namespace"] or "default", socket=given["socket"], config=given["config"])
+    session = Session(namespace=given["namespace"], socket=given["socket"], config=given["config"])
     return session.pod_names()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from pyrt.cli.failure import warn
 from pyrt.client.api import Api, Query
@@ -12,19 +11,31 @@ from pyrt.client.resources import POD
 from pyrt.config.location import api_socket
 
 
-@dataclass(slots=True)
 class Session:
-    """One run of one command."""
+    """One run of one command.
 
-    namespace: str = "default"
-    explicit_namespace: bool = False
-    """Whether ``--namespace`` was given."""
-    socket: str | None = None
-    """``--socket``; else ``--config``, ``$PYRT_SOCKET``, the configuration file decide."""
-    config: str | None = None
-    autostart: bool = True
-    """Whether the daemon may be started when it does not answer."""
-    _api: Api | None = field(default=None, repr=False)
+    Parameters
+    ----------
+    namespace: ``--namespace``, if it was given.
+    socket: ``--socket``; else ``--config``, ``$PYRT_SOCKET`` and the configuration file decide.
+    config: ``--config``.
+    autostart: whether the daemon may be started when it does not answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str | None = None,
+        socket: str | None = None,
+        config: str | None = None,
+        autostart: bool = True,
+    ) -> None:
+        self.namespace = namespace or "default"
+        self.explicit_namespace = bool(namespace)
+        self.socket = socket
+        self.config = config
+        self.autostart = autostart
+        self._api: Api | None = None
 
     @property
     def socket_path(self) -> str:

@@ -38,7 +38,8 @@ def extract(stream: IO[bytes], top: str, destination: Path, warn: Callable[[str]
 
     ``top`` is the name that the archive was asked for (``.`` for everything). If ``top`` is a file, ``destination`` is
     the file to write; if it is a directory, ``destination`` becomes that directory. Symbolic links, devices and pipes
-    are left out, and said; a hard link becomes a copy of the file it names. Raises :class:`HostileArchiveError`, :class:`CliError`.
+    are left out, and said; a hard link becomes a copy of the file it names. Raises
+    :class:`HostileArchiveError`, :class:`CliError`.
     """
     count = 0
     try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyrt.cli.failure import CliError
 from pyrt.client.api import Api
 from pyrt.client.resources import POD, Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Objects of one kind; an empty name means all of them (that a selector lets through)."""
 
     resource: Resource

@@ -9,6 +9,9 @@ felt at every keystroke:
 ``websocket``  a minimal RFC 6455 client;
 ``remotecommand``, ``portforward``  the Kubernetes channel protocols on a WebSocket.
 
+Small records are named tuples here and in the command modules of ``pyrt.cli`` that are used most: making a dataclass
+costs 1 ms at import, a named tuple a quarter of that.
+
 HTTP and WebSocket are written here by hand, in some 300 lines, because of what the libraries cost at import:
 ``http.client`` 60 ms and ``wsproto`` 45 ms, against 40 ms for all of click.
 """

@@ -6,10 +6,10 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from pyrt.client.errors import ApiError, DeadlineError, ProtocolError, UnreachableError
 from pyrt.client.http import Body, Request, Response, send
+from pyrt.client.quoting import quote
 from pyrt.client.resources import WELL_KNOWN, Resource, from_discovery
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -30,7 +30,7 @@ def target(path: str, query: Query | None = None) -> str:
             continue
         for item in value if isinstance(value, list) else [value]:
             text = ("true" if item else "false") if isinstance(item, bool) else str(item)
-            pairs.append(f"{key}={quote(text, safe='')}")
+            pairs.append(f"{key}={quote(text)}")
     return f"{path}?{'&'.join(pairs)}" if pairs else path
 
 

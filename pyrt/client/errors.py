@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyrt.errors import PyrtError
 
@@ -25,8 +24,7 @@ class DeadlineError(ClientError):
     """What was waited for did not happen in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """One entry of ``status.details.causes``."""
 
     field: str

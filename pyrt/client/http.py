@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from pyrt.client.errors import ProtocolError, UnreachableError
 
@@ -152,8 +152,7 @@ class Response:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is asked. ``target`` is an absolute path with its query, already percent-encoded."""
 
     method: str

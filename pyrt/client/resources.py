@@ -6,13 +6,12 @@ discovery documents (``/api/v1``, ``/apis/<group>/<version>``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
+
+from pyrt.client.quoting import quote
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """One kind of object."""
 
     name: str
@@ -47,10 +46,10 @@ class Resource:
         """The absolute URL path; ``namespace`` ``None`` means all of them."""
         parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
         if self.namespaced and namespace is not None:
-            parts += ["namespaces", quote(namespace, safe="")]
+            parts += ["namespaces", quote(namespace)]
         parts.append(self.name)
         if name:
-            parts.append(quote(name, safe=""))
+            parts.append(quote(name))
         if subresource:
             parts.append(subresource)
         return "/".join(parts)

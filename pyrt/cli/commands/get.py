@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -40,8 +39,7 @@ FORMATS = "wide, json, yaml, name, jsonpath, jsonpath-file, custom-columns, cust
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The flags."""
 
     format: str

@@ -44,13 +44,9 @@ def _container(out: Writer, container: Object, status: Object | None) -> None:
             out.line(title, level=2)
             for name, value in sorted(values.items()):
                 out.line(f"{name}:", str(value), level=3)
-    for title, field in (
-        ("Liveness:", "livenessProbe"),
-        ("Readiness:", "readinessProbe"),
-        ("Startup:", "startupProbe"),
-    ):
-        if container.get(field):
-            out.line(title, probe(container[field]), level=2)
+    for kind in ("liveness", "readiness", "startup"):
+        if value := container.get(f"{kind}Probe"):
+            out.line(f"{kind.title()}:", probe(value), level=2)
     _environment(out, container)
     mounts = container.get("volumeMounts") or []
     out.line("Mounts:", *([] if mounts else ["<none>"]), level=2)

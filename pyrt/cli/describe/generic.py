@@ -31,6 +31,13 @@ def describe_generic(item: dict[str, Any], resource: Resource, events: list[dict
     return out.text()
 
 
+def fields_text(values: dict[str, Any]) -> str:
+    """Fields alone, without a name above them."""
+    out = Writer()
+    _fields(out, values, 0)
+    return out.text()
+
+
 def title(key: str) -> str:
     """``podCIDRs`` -> ``Pod CIDRs``."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key)

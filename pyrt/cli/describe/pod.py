@@ -12,7 +12,10 @@ from pyrt.cli.durations import age, rfc1123
 Object = dict[str, Any]
 
 VOLUMES = {
-    "emptyDir": ("EmptyDir (a temporary directory that shares a pod's lifetime)", {"Medium": "medium", "SizeLimit": "sizeLimit"}),
+    "emptyDir": (
+        "EmptyDir (a temporary directory that shares a pod's lifetime)",
+        {"Medium": "medium", "SizeLimit": "sizeLimit"},
+    ),
     "hostPath": ("HostPath (bare host directory volume)", {"Path": "path", "HostPathType": "type"}),
     "configMap": ("ConfigMap (a volume populated by a ConfigMap)", {"Name": "name", "Optional": "optional"}),
     "secret": ("Secret (a volume populated by a Secret)", {"SecretName": "secretName", "Optional": "optional"}),
@@ -23,7 +26,7 @@ VOLUMES = {
         {"ClaimName": "claimName", "ReadOnly": "readOnly"},
     ),
     "image": ("Image (a container image or OCI artifact)", {"Reference": "reference", "PullPolicy": "pullPolicy"}),
-}  # fmt: skip
+}
 UNSET = {"sizeLimit": "<unset>"}
 
 
@@ -80,9 +83,8 @@ def _head(out: Writer, pod: Object, spec: Object, status: Object) -> None:
         out.line("Reason:", status["reason"])
     if status.get("message"):
         out.line("Message:", status["message"])
-    for scope, kind in ((spec.get("securityContext") or {}, "SeccompProfile"),):
-        if profile := scope.get("seccompProfile"):
-            out.line(f"{kind}:", profile.get("type", ""))
+    if profile := (spec.get("securityContext") or {}).get("seccompProfile"):
+        out.line("SeccompProfile:", profile.get("type", ""))
     out.line("IP:", status.get("podIP") or "")
     addresses = [entry["ip"] for entry in status.get("podIPs") or ()]
     if addresses:

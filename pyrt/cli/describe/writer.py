@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyrt.cli.printers.columns import MINIMUM
-
 PADDING = 2
 
 
@@ -53,7 +51,7 @@ class Writer:
         widths = [[0] * (len(cells) - 1) for cells in self._lines]
         for column in range(max((len(cells) for cells in self._lines), default=1) - 1):
             for block in self._blocks(column):
-                width = max(MINIMUM, *(len(self._lines[index][column]) + PADDING for index in block))
+                width = max(len(self._lines[index][column]) for index in block) + PADDING
                 for index in block:
                     widths[index][column] = width
         return widths

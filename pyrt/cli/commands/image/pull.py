@@ -61,7 +61,7 @@ def command(
 
 def _pull(session: Session, body: Object, *, quiet: bool, bars: bool) -> Object:
     with session.api.open("POST", f"{IMAGES}/pull", body=json.dumps(body).encode()) as response:
-        events = (decode(line) for line in response.lines() if line)
+        events: Iterator[Object] = (decode(line) for line in response.lines() if line)
         if not quiet:
             from pyrt.cli.progress import Bars, Lines
 
