@@ -5,7 +5,9 @@ from __future__ import annotations
 from pyrt.kube.pod import Pod
 from pyrt.kube.scheduling import Toleration
 
-_TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+EVERY_POD_TOLERATES = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+"""Taints that every pod endures for five minutes."""
+
 _TOLERATION_SECONDS = 300
 
 
@@ -18,7 +20,7 @@ def admit_pod(pod: Pod) -> None:
         spec.priority = 0
     if spec.preemption_policy is None:
         spec.preemption_policy = "PreemptLowerPriority"
-    for key in _TOLERATED:
+    for key in EVERY_POD_TOLERATES:
         if not any(t.key in (key, "") and t.effect in ("NoExecute", "") for t in spec.tolerations):
             spec.tolerations.append(
                 Toleration(key=key, operator="Exists", effect="NoExecute", toleration_seconds=_TOLERATION_SECONDS)

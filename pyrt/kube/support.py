@@ -10,17 +10,19 @@ import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import inspect
 
+from pyrt.kube.admission import EVERY_POD_TOLERATES
 from pyrt.kube.base import KubeStruct
 from pyrt.kube.container import Container, EnvVarSource
 from pyrt.kube.field import FieldError, forbidden
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.probes import Lifecycle
 from pyrt.kube.resources import ResourceRequirements
+from pyrt.kube.scheduling import Toleration
 from pyrt.kube.security import PodSecurityContext, SecurityContext
 from pyrt.kube.volumes import EmptyDirVolumeSource, Volume
 
@@ -55,13 +57,17 @@ def _warned(note: str, only: Callable[[Any], bool] | None = None, values: str = 
     return Support(Level.WARNED, note, only, values)
 
 
+def _tolerates_more(tolerations: list[Toleration]) -> bool:
+    return any(t.key not in EVERY_POD_TOLERATES or t.effect != "NoExecute" for t in tolerations)
+
+
 TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
     PodSpec: {
         "ephemeralContainers": _REFUSED,
         "nodeSelector": _ONE_NODE,
         "affinity": _ONE_NODE,
         "topologySpreadConstraints": _ONE_NODE,
-        "tolerations": _ONE_NODE,
+        "tolerations": Support(Level.WARNED, _ONE_NODE.note, _tolerates_more, "other than what every pod gets"),
         "schedulerName": _warned(
             "has no effect: pyrt has a single node",
             lambda v: v not in ("", "default-scheduler"),
@@ -133,17 +139,16 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
 """Type to JSON name to line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What :func:`check_pod` found."""
+class Findings(NamedTuple):
+    """What :func:`check` found."""
 
     refused: tuple[FieldError, ...]
     warnings: tuple[str, ...]
     """Texts for HTTP ``Warning`` headers: ``spec.nodeSelector: has no effect: ...``."""
 
 
-def check_pod(pod: Pod) -> Findings:
-    """Look for fields of a defaulted pod that are not honoured; run it before admission adds its own.
+def check(pod: Pod) -> Findings:
+    """Look for fields of a defaulted pod that are not honoured.
 
     A pod for Windows is not looked at: it is never run.
     """

@@ -55,6 +55,14 @@ def _containers_ready(pod: Pod, statuses: Mapping[str, ContainerStatus], phase: 
     return PodCondition(type=name, status="True")
 
 
+def _scheduled(pod: Pod) -> PodCondition:
+    name = "PodScheduled"
+    if pod.spec.scheduling_gates:
+        message = "Scheduling is blocked due to non-empty scheduling gates"
+        return PodCondition(type=name, status="False", reason="SchedulingGated", message=message)
+    return PodCondition(type=name, status="True")
+
+
 def _ready(pod: Pod, containers_ready: PodCondition, old: Mapping[str, PodCondition]) -> PodCondition:
     name, base = "Ready", containers_ready
     if base.status != "True":
@@ -82,7 +90,7 @@ def compute_conditions(
         _initialised(pod, statuses, phase),
         _ready(pod, containers_ready, old),
         containers_ready,
-        PodCondition(type="PodScheduled", status="True"),
+        _scheduled(pod),
     ]
     for condition in made:
         condition.observed_generation = pod.metadata.generation

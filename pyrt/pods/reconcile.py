@@ -66,7 +66,7 @@ class _Round:
         reason = ending(self.pod, self.observed, self.latest, self.now)
         if reason is not None:
             self._wind_down(reason)
-        else:
+        elif not self.pod.spec.scheduling_gates:
             deadline = self.pod.spec.active_deadline_seconds
             if deadline is not None:
                 self._wake(self.observed.accepted_at + deadline * SECOND)
