@@ -1,4 +1,6 @@
-"""Writes the C source of the extension ``pyrt._native._cffi`` (cffi, API mode: the C compiler checks every declaration)."""
+"""Writes the C source of the extension ``pyrt._native._cffi`` (cffi, API mode: the C compiler checks every
+declaration).
+"""
 
 import sys
 from pathlib import Path
@@ -25,7 +27,8 @@ int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int *std
 const char *plan_op_name(uint32_t code);
 const char *plan_op_signature(uint32_t code);
 
-int spawn_program(const char *path, char *const argv[], char *const envp[], const int *fds, const int *targets, size_t n,
+int spawn_program(const char *path, char *const argv[], char *const envp[], const int *fds, const int *targets,
+size_t n,
                   unsigned flags, pid_t *pid, int *pidfd);
 
 static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd);
@@ -57,36 +60,37 @@ SOURCE = """
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-/* clone3 as fork with new namespaces; the caller is single-threaded (a tool or a test), for Python runs on in the child. */
-static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd)
+/* clone3 as fork with new namespaces; the caller is single-threaded (a tool or a test), for Python runs on in the
+child. */ static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd)
 {
-	struct clone_args args = {.flags = flags | CLONE_PIDFD, .exit_signal = SIGCHLD};
+    struct clone_args args = {.flags = flags | CLONE_PIDFD, .exit_signal = SIGCHLD};
 
-	args.pidfd = (uint64_t)(uintptr_t)pidfd;
-	if (cgroup_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-	}
-	return sys_clone3(&args);
+    args.pidfd = (uint64_t)(uintptr_t)pidfd;
+    if (cgroup_fd >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup_fd;
+    }
+    return sys_clone3(&args);
 }
 
 /* waitid(P_PIDFD): 1 with *status as wait(2) gives it, 0 if WNOHANG found it running, -1. */
 static int pyrt_pidfd_wait(int pidfd, int options, int *status)
 {
-	siginfo_t info = {.si_pid = 0};
+    siginfo_t info = {.si_pid = 0};
 
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, options | WEXITED) != 0)
-		return -1;
-	if (info.si_pid == 0)
-		return 0;
-	*status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8
-	                                     : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
-	return 1;
+    if (waitid(P_PIDFD, (id_t)pidfd, &info, options | WEXITED) != 0)
+        return -1;
+    if (info.si_pid == 0)
+        return 0;
+    *status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8
+            : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+    return 1;
 }
 """
 
 
 def main() -> None:
+    """Write the C source to the path in the first argument."""
     ffi = FFI()
     ffi.cdef(DECLARATIONS)
     ffi.set_source("pyrt._native._cffi", SOURCE)

@@ -64,14 +64,16 @@ def fsmount(fd: int, attributes: int = 0) -> int:
 def mount_setattr(
     dirfd: int, path: str | bytes, *, flags: int = 0, set_: int = 0, clear: int = 0, propagation: int = 0
 ) -> None:
-    """Change a mount's attributes and propagation; ``flags`` may hold AT_RECURSIVE, AT_EMPTY_PATH (mount_setattr(2))."""
+    """Change a mount's attributes and propagation; ``flags`` may hold AT_RECURSIVE, AT_EMPTY_PATH
+    (mount_setattr(2)).
+    """
     attr = ffi.new("struct pyrt_mount_attr *", {"attr_set": set_, "attr_clr": clear, "propagation": propagation})
     if lib.sys_mount_setattr(dirfd, os.fsencode(path), flags, attr):
         fail(f"mount_setattr {os.fsdecode(path)}")
 
 
 def mount(source: str | None, target: str, fstype: str | None, flags: int = 0, data: str | None = None) -> None:
-    """mount(2), for what the calls by descriptor cannot do."""
+    """Mount by path (mount(2)), for what the calls by descriptor cannot do."""
     if lib.mount(
         ffi.NULL if source is None else os.fsencode(source),
         os.fsencode(target),
@@ -89,6 +91,6 @@ def umount(target: str, flags: int = 0) -> None:
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """pivot_root(2)."""
+    """Make a mount the root (pivot_root(2))."""
     if lib.sys_pivot_root(os.fsencode(new_root), os.fsencode(put_old)):
         fail("pivot_root")

@@ -22,7 +22,8 @@ def setns(fd: int, flags: int) -> None:
 
 
 def fork_into(flags: int, cgroup_fd: int = -1) -> tuple[int, int]:
-    """``os.fork`` with new namespaces (CLONE_NEW*), for single-threaded tools: ``(pid, pidfd)``, ``(0, -1)`` in the child.
+    """``os.fork`` with new namespaces (CLONE_NEW*), for single-threaded tools: ``(pid, pidfd)``, ``(0, -1)`` in the
+    child.
 
     ``cgroup_fd`` is a cgroup v2 directory the child is born into, or -1.
     """
@@ -93,8 +94,8 @@ def spawn(
     """Start a program without copying this process: ``(pid, pidfd)``; the caller reaps it.
 
     ``fds`` maps the number a descriptor has in the program to its number here; everything else that is close-on-exec
-    stays behind. Signals are at their defaults. A program that cannot be executed raises at once (``FileNotFoundError``,
-    ``PermissionError``...).
+    stays behind. Signals are at their defaults. A program that cannot be executed raises at once
+    (``FileNotFoundError``, ``PermissionError``...).
     """
     environ = os.environ if env is None else env
     program = os.fsencode(path)

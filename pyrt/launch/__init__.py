@@ -1,8 +1,8 @@
 """From an OCI spec to a plan: a program of system calls, as data (docs/internals/plan.md).
 
-:func:`compile_container`, :func:`compile_exec` and :func:`compile_sandbox` are pure: spec and context in, :class:`Plan` out.
-``plan.encode()`` is what the player takes, ``plan.open_fds()`` the descriptors beside it, ``plan.describe()`` what people read,
-``plan.failure(index, errno)`` the error when the player stopped there.
+:func:`compile_container`, :func:`compile_exec` and :func:`compile_sandbox` are pure: spec and context in,
+:class:`Plan` out. ``plan.encode()`` is what the player takes, ``plan.open_fds()`` the descriptors beside it,
+``plan.describe()`` what people read, ``plan.failure(index, errno)`` the error when the player stopped there.
 """
 
 from pyrt.launch.container import compile_container

@@ -1,4 +1,6 @@
-"""Capability names and sets (capabilities(7)). A set is an integer with bit n for capability n, as /proc/PID/status has it."""
+"""Capability names and sets (capabilities(7)). A set is an integer with bit n for capability n, as /proc/PID/status
+has it.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,8 @@ def names(bits: int) -> list[str]:
 
 
 def adjusted(add: Iterable[str], drop: Iterable[str], default: Iterable[str] = DEFAULT) -> tuple[str, ...]:
-    """The default set with some added and some dropped, as Kubernetes writes them: without ``CAP_``, ``ALL`` for every one.
+    """The default set with some added and some dropped, as Kubernetes writes them: without ``CAP_``, ``ALL`` for
+    every one.
 
     Adding wins over dropping ALL, dropping a name wins over adding ALL (as containerd has it).
     """

@@ -53,10 +53,11 @@ _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
 
 
 def compile_container(spec: Config, context: ContainerContext) -> Plan:
-    """The plan of a container. Pure: reads the arguments and nothing else. Raises :class:`LaunchError` for what cannot be.
+    """The plan of a container. Pure: reads the arguments and nothing else. Raises :class:`LaunchError` for what
+    cannot be.
 
-    The process is born into a new mount namespace and, unless the spec leaves them out or names paths, new others. It plays
-    the operations as root with the runtime's capabilities and ends in execve.
+    The process is born into a new mount namespace and, unless the spec leaves them out or names paths, new others.
+    It plays the operations as root with the runtime's capabilities and ends in execve.
     """
     if spec.process is None:
         raise LaunchError("no process", operation="process")

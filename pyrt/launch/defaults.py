@@ -1,6 +1,11 @@
-"""What a Kubernetes container has unless it asks for something else: mounts, hidden paths (runtime-spec and kubelet defaults)."""
+"""What a Kubernetes container has unless it asks for something else: mounts, hidden paths (runtime-spec and kubelet
+defaults).
+"""
 
 from __future__ import annotations
+
+import functools
+import glob
 
 from pyrt.spec import Mount
 
@@ -18,6 +23,15 @@ MASKED_PATHS = (
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )
+
+
+@functools.cache
+def masked_paths() -> tuple[str, ...]:
+    """The masked paths with those whose names depend on the machine: what tells of each processor's heat."""
+    cpus = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle")
+    return (*MASKED_PATHS, *sorted(cpus))
+
+
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 PROC = Mount(destination="/proc", type="proc", source="proc", options=("nosuid", "noexec", "nodev"))
@@ -56,7 +70,8 @@ def _writable(mount: Mount) -> Mount:
 
 
 def default_mounts(*, shm: str | None = None, privileged: bool = False) -> tuple[Mount, ...]:
-    """The file systems of a container. ``shm`` is the directory of the pod's shared memory; without it the container has its own.
+    """The file systems of a container. ``shm`` is the directory of the pod's shared memory; without it the container
+    has its own.
 
     A privileged container may write to /sys and to its cgroup.
     """

@@ -1,4 +1,6 @@
-"""/dev: the nodes and links every container has (config-linux.md, "Default Devices", "Dev symbolic links"), and those asked for."""
+"""/dev: the nodes and links every container has (config-linux.md, "Default Devices", "Dev symbolic links"), and
+those asked for.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pyrt.errors import PyrtError
 class LaunchError(PyrtError):
     """A spec that cannot be compiled, or an operation of a plan that the kernel refused.
 
-    ``exit_code`` is what a shell would answer if this is about the program itself: 127 when it is not there, 126 when it
-    may not or cannot be executed; otherwise ``None``.
+    ``exit_code`` is what a shell would answer if this is about the program itself: 127 when it is not there, 126
+    when it may not or cannot be executed; otherwise ``None``.
     """
 
     def __init__(

@@ -30,7 +30,8 @@ _HOLD_ROOT = Block.of(Open(ROOT, HOST, "/"))
 def compile_exec(process: Process, linux: Linux, context: ExecContext) -> Plan:
     """The plan of a process that joins a container. ``linux`` is the container's own: its filter and personality hold.
 
-    The cgroup files are opened before the mount namespace is joined; after that nothing is trusted that a path leads to.
+    The cgroup files are opened before the mount namespace is joined; after that nothing is trusted that a path leads
+    to.
     """
     fds = FdTable()
     target = fds.add(context.target)

@@ -17,7 +17,9 @@ class Features:
     capabilities: int = capabilities.ALL
     """What a container may have at most."""
     overlay_append: bool = True
-    """overlayfs takes ``lowerdir+`` (Linux 6.7), one layer at a time, so that their number is not bounded by a string."""
+    """overlayfs takes ``lowerdir+`` (Linux 6.7), one layer at a time, so that their number is not bounded by a
+    string.
+    """
     overlay_volatile: bool = True
     """overlayfs has ``volatile`` (Linux 5.10)."""
     overlay_index: bool = True

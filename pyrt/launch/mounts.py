@@ -35,7 +35,10 @@ _NO_SOURCE = MountSource()
 # runtime astray (CVE-2019-16884, CVE-2023-27561).
 _PROC_FILES = frozenset(
     "/proc/" + name
-    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled", "net/dev")
+    for name in (
+        "cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps", "uptime",
+        "sys/crypto/fips_enabled", "sys/kernel/ns_last_pid",
+    )
 )  # fmt: skip
 
 

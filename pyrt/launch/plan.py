@@ -92,7 +92,9 @@ class CloneTree:
 
 @dataclass(frozen=True, slots=True)
 class PodSupplied:
-    """An entry that pyrt-pod fills itself: the pidfd of the container to join, or the socket for a terminal's master."""
+    """An entry that pyrt-pod fills itself: the pidfd of the container to join, or the socket for a terminal's
+    master.
+    """
 
     name: str
 

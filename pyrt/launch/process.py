@@ -42,7 +42,8 @@ INFINITY = 0xFFFFFFFFFFFFFFFF
 
 _IO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
 _POLICIES = {
-    "SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4, "SCHED_IDLE": 5, "SCHED_DEADLINE": 6,
+    "SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4, "SCHED_IDLE": 5,
+    "SCHED_DEADLINE": 6,
 }  # fmt: skip
 _SCHEDULER_FLAGS = {
     "SCHED_FLAG_RESET_ON_FORK": 0x01, "SCHED_FLAG_RECLAIM": 0x02, "SCHED_FLAG_DL_OVERRUN": 0x04,
@@ -65,7 +66,8 @@ class CapabilitySets:
 def grant(asked: LinuxCapabilities | None, held: int) -> tuple[CapabilitySets, tuple[str, ...]]:
     """What is asked for as far as the runtime has it, and a warning a set of names that it cannot give.
 
-    Without a list the process has none (config.md, ``capabilities``). Ambient capabilities must be permitted and inheritable.
+    Without a list the process has none (config.md, ``capabilities``). Ambient capabilities must be permitted and
+    inheritable.
     """
     if asked is None:
         return CapabilitySets(0, 0, 0, 0, 0), ()
@@ -129,7 +131,7 @@ def _scheduler(spec: SchedulerSpec) -> Scheduler:
 
 
 def personality(spec: LinuxPersonality | None) -> list[Operation | Block]:
-    """personality(2): LINUX is 0, LINUX32 is 8."""
+    """The execution domain (personality(2)): LINUX is 0, LINUX32 is 8."""
     if spec is None:
         return []
     domains = {"LINUX": 0, "LINUX32": 8}

@@ -57,7 +57,9 @@ def _bind_directory(root: DirectoryRoot, propagation: str, fds: FdTable) -> list
 
 
 def mount_overlay(root: OverlayRoot, features: Features) -> Operation:
-    """overlayfs, top layer first. ``volatile``: a container's writable layer never outlives it, so it is never synced."""
+    """overlayfs, top layer first. ``volatile``: a container's writable layer never outlives it, so it is never
+    synced.
+    """
     if not root.layers:
         raise LaunchError("an image needs a layer", operation="mount overlay on /")
     if len(root.layers) > OVERLAY_MAX_LAYERS:

@@ -98,10 +98,8 @@ def _network(context: SandboxContext) -> list[Operation | Block]:
     notes = [*context.message_notes, *[""] * (len(context.pod_messages) + len(context.host_messages))]
     if context.pod_messages:
         ops.append(_POD_NETLINK)
-    for message in context.pod_messages:
-        ops.append(Netlink(POD_NETLINK, message, notes.pop(0)))
-    for message in context.host_messages:
-        ops.append(Netlink(HOST_NETLINK, message, notes.pop(0)))
+    ops += [Netlink(POD_NETLINK, message, notes.pop(0)) for message in context.pod_messages]
+    ops += [Netlink(HOST_NETLINK, message, notes.pop(0)) for message in context.host_messages]
     return ops
 
 

@@ -1,8 +1,8 @@
 """Seccomp profiles -> BPF, by libseccomp; compiled once a profile and kept.
 
-libseccomp knows the system calls of its own time. Newer ones are answered by a few instructions in front of its program: allowed if
-the profile allows them by name, else ENOSYS when the profile is an allow-list, as the kernel itself would answer if it were as
-old as the library (so that C libraries fall back; runc does the same).
+libseccomp knows the system calls of its own time. Newer ones are answered by a few instructions in front of its
+program: allowed if the profile allows them by name, else ENOSYS when the profile is an allow-list, as the kernel
+itself would answer if it were as old as the library (so that C libraries fall back; runc does the same).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import platform
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,8 @@ _ARCHES = {
     "SCMP_ARCH_AARCH64": "AARCH64", "SCMP_ARCH_MIPS": "MIPS", "SCMP_ARCH_MIPS64": "MIPS64",
     "SCMP_ARCH_MIPS64N32": "MIPS64N32", "SCMP_ARCH_MIPSEL": "MIPSEL", "SCMP_ARCH_MIPSEL64": "MIPSEL64",
     "SCMP_ARCH_MIPSEL64N32": "MIPSEL64N32", "SCMP_ARCH_PPC": "PPC", "SCMP_ARCH_PPC64": "PPC64",
-    "SCMP_ARCH_PPC64LE": "PPC64LE", "SCMP_ARCH_S390": "S390", "SCMP_ARCH_S390X": "S390X", "SCMP_ARCH_RISCV64": "RISCV64",
+    "SCMP_ARCH_PPC64LE": "PPC64LE", "SCMP_ARCH_S390": "S390", "SCMP_ARCH_S390X": "S390X",
+    "SCMP_ARCH_RISCV64": "RISCV64",
 }  # fmt: skip
 
 # seccomp(2), linux/seccomp.h: what a filter returns.
@@ -59,12 +61,12 @@ _FLAGS = {
 _RECENT = {
     name: number
     for number, name in enumerate(
-        """pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig fsmount fspick
-        pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2 mount_setattr quotactl_fd
-        landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret process_mrelease futex_waitv
-        set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount
-        lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat open_tree_attr
-        file_getattr file_setattr""".split(),
+        """pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig
+        fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2
+        mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret
+        process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake
+        futex_wait futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
+        setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr""".split(),
         start=424,
     )
 }
@@ -104,8 +106,8 @@ _BY_IDENTITY_MAX = 64
 def compile_filter(profile: LinuxSeccomp) -> Filter:
     """The BPF of a profile. Remembered by the profile's content, and for speed by the object itself.
 
-    Raises :class:`LaunchError` for an unknown action, operator, architecture or flag. Unknown system calls are passed over, as
-    the peers do: profiles name calls of all architectures and kernels.
+    Raises :class:`LaunchError` for an unknown action, operator, architecture or flag. Unknown system calls are
+    passed over, as the peers do: profiles name calls of all architectures and kernels.
     """
     known = _by_identity.get(id(profile))
     if known is not None and known[0] is profile:
@@ -168,37 +170,37 @@ def _build(profile: LinuxSeccomp) -> Filter:
     return Filter(_answer_recent(unknown, recent, default) + instructions, flags)
 
 
-def _known(pyseccomp: object, name: str) -> bool:
-    try:
-        pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)  # type: ignore[attr-defined]
-    except (OSError, ValueError):
-        return False
-    return True
+_NR_ERROR = -1  # __NR_SCMP_ERROR; other negative numbers stand for calls that this architecture has not
 
 
-def _add_architectures(pyseccomp: object, program: object, names: tuple[str, ...]) -> None:
+def _known(pyseccomp: Any, name: str) -> bool:
+    return bool(pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) != _NR_ERROR)
+
+
+def _add_architectures(pyseccomp: Any, program: Any, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in _ARCHES:
             raise LaunchError(f"unknown architecture {name}", operation="linux.seccomp")
-        arch = getattr(pyseccomp.Arch, _ARCHES[name], None)  # type: ignore[attr-defined]
+        arch = getattr(pyseccomp.Arch, _ARCHES[name], None)
         if arch is None:
             continue
         try:
-            program.add_arch(arch)  # type: ignore[attr-defined]
+            program.add_arch(arch)
         except OSError as e:
             if e.errno != 17:  # EEXIST: the native one is there from the start
                 raise
 
 
-def _add_rule(pyseccomp: object, program: object, rule: LinuxSyscall, action: int, recent: dict[int, int]) -> None:
+def _add_rule(pyseccomp: Any, program: Any, rule: LinuxSyscall, action: int, recent: dict[int, int]) -> None:
     conditions = []
     for arg in rule.args:
         if arg.op not in _OPERATORS:
             raise LaunchError(f"unknown operator {arg.op}", operation="linux.seccomp")
         op = getattr(pyseccomp, _OPERATORS[arg.op])
         # Of MASKED_EQ the first value is the mask, the second what is compared (seccomp_rule_add(3)).
-        conditions.append(pyseccomp.Arg(arg.index, op, arg.value, arg.value_two))  # type: ignore[attr-defined]
-    # More than one condition on one argument cannot be in one rule; the conditions are then alternatives, as runc reads them.
+        conditions.append(pyseccomp.Arg(arg.index, op, arg.value, arg.value_two))
+    # More than one condition on one argument cannot be in one rule; the conditions are then alternatives, as runc
+    # reads them.
     several = len({arg.index for arg in rule.args}) != len(rule.args)
     for name in rule.names:
         if not _known(pyseccomp, name):
@@ -208,19 +210,19 @@ def _add_rule(pyseccomp: object, program: object, rule: LinuxSyscall, action: in
         try:
             if several:
                 for condition in conditions:
-                    program.add_rule(action, name, condition)  # type: ignore[attr-defined]
+                    program.add_rule(action, name, condition)
             else:
-                program.add_rule(action, name, *conditions)  # type: ignore[attr-defined]
+                program.add_rule(action, name, *conditions)
         except OSError as e:
             # EEXIST: the same again. EDOM, EFAULT: not a call of this architecture.
             if e.errno not in (17, 33, 14):
                 raise
 
 
-def _export(program: object) -> bytes:
+def _export(program: Any) -> bytes:
     fd = os.memfd_create("seccomp", os.MFD_CLOEXEC)
     with os.fdopen(fd, "r+b") as f:
-        program.export_bpf(f)  # type: ignore[attr-defined]
+        program.export_bpf(f)
         f.seek(0)
         return f.read()
 

@@ -107,9 +107,9 @@ def _groups(text: str) -> Iterator[_Group]:
 def resolve(root_fd: int, user: str = "", *, gid: int | None = None, merge_groups: bool = True) -> Identity:
     """Read ``user``, ``uid``, ``user:group``, ``uid:gid`` or nothing (root), as images have it.
 
-    ``gid`` (runAsGroup) takes the place of the primary group. With ``merge_groups`` the user's groups of /etc/group are added
-    (supplementalGroupsPolicy Merge). Raises :class:`LaunchError`: a name without an entry, a number out of range, a file
-    that cannot be read.
+    ``gid`` (runAsGroup) takes the place of the primary group. With ``merge_groups`` the user's groups of /etc/group
+    are added (supplementalGroupsPolicy Merge). Raises :class:`LaunchError`: a name without an entry, a number out of
+    range, a file that cannot be read.
     """
     return lookup(_read(root_fd, "etc/passwd"), _read(root_fd, "etc/group"), user, gid=gid, merge_groups=merge_groups)
 
@@ -117,7 +117,9 @@ def resolve(root_fd: int, user: str = "", *, gid: int | None = None, merge_group
 def resolve_in_layers(
     layers: Iterable[str], user: str = "", *, gid: int | None = None, merge_groups: bool = True
 ) -> Identity:
-    """The same from an image's unpacked layers, lowest first, before they are mounted: the topmost layer with the file has it."""
+    """The same from an image's unpacked layers, lowest first, before they are mounted: the topmost layer with the
+    file has it.
+    """
     passwd, group = _from_layers(layers, "etc/passwd"), _from_layers(layers, "etc/group")
     return lookup(passwd, group, user, gid=gid, merge_groups=merge_groups)
 

@@ -46,4 +46,5 @@ def _json_name(name: str) -> str:
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_json_name):
     """A JSON object. Properties that are not known are passed over: a runtime "MUST NOT generate an error" for them
-    (config.md, "Extensibility")."""
+    (config.md, "Extensibility").
+    """

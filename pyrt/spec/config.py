@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import field
 
 from pyrt.errors import PyrtError
 from pyrt.spec.base import Spec
@@ -16,17 +17,17 @@ SPEC_VERSION = "1.2.1"
 
 
 class SpecError(PyrtError):
-    """A configuration that is not JSON, or whose property has the wrong type; ``operation`` is the path of the property."""
+    """A configuration that is not JSON, or whose property has the wrong type; ``operation`` is its path."""
 
 
-class Root(Spec):
+class Root(Spec, frozen=True, kw_only=True):
     """The root file system: ``path`` is absolute or relative to the bundle."""
 
     path: str = ""
     readonly: bool = False
 
 
-class Mount(Spec):
+class Mount(Spec, frozen=True, kw_only=True):
     """A mount besides the root, in order."""
 
     destination: str
@@ -37,7 +38,7 @@ class Mount(Spec):
     gid_mappings: tuple[LinuxIDMapping, ...] = ()
 
 
-class Hook(Spec):
+class Hook(Spec, frozen=True, kw_only=True):
     """A program run at a moment of the life cycle; ``timeout`` in seconds."""
 
     path: str
@@ -46,7 +47,7 @@ class Hook(Spec):
     timeout: int | None = None
 
 
-class Hooks(Spec):
+class Hooks(Spec, frozen=True, kw_only=True):
     """config.md, "POSIX-platform Hooks"."""
 
     prestart: tuple[Hook, ...] = ()
@@ -57,7 +58,7 @@ class Hooks(Spec):
     poststop: tuple[Hook, ...] = ()
 
 
-class Config(Spec):
+class Config(Spec, frozen=True, kw_only=True):
     """A container, as config.json describes it."""
 
     oci_version: str = SPEC_VERSION
@@ -67,7 +68,7 @@ class Config(Spec):
     hostname: str = ""
     domainname: str = ""
     hooks: Hooks | None = None
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = field(default_factory=dict)
     linux: Linux | None = None
 
 

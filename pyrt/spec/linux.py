@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from pyrt.spec.base import Spec
 from pyrt.spec.resources import LinuxResources
 from pyrt.spec.seccomp import LinuxSeccomp
 
 
-class LinuxIDMapping(Spec):
+class LinuxIDMapping(Spec, frozen=True, kw_only=True):
     """``size`` ids from ``container_id`` on are ``host_id`` on outside (user_namespaces(7))."""
 
     container_id: int
@@ -15,14 +17,14 @@ class LinuxIDMapping(Spec):
     size: int
 
 
-class LinuxNamespace(Spec):
+class LinuxNamespace(Spec, frozen=True, kw_only=True):
     """A namespace to make, or with a path to join. ``type``: pid, network, mount, ipc, uts, user, cgroup, time."""
 
     type: str
     path: str = ""
 
 
-class LinuxDevice(Spec):
+class LinuxDevice(Spec, frozen=True, kw_only=True):
     """A device node to make: ``type`` is c, u, b or p."""
 
     path: str
@@ -34,13 +36,13 @@ class LinuxDevice(Spec):
     gid: int | None = None
 
 
-class LinuxNetDevice(Spec):
+class LinuxNetDevice(Spec, frozen=True, kw_only=True):
     """A host interface to move into the container, under a new name if there is one."""
 
     name: str = ""
 
 
-class LinuxIntelRdt(Spec):
+class LinuxIntelRdt(Spec, frozen=True, kw_only=True):
     """resctrl(4)."""
 
     clos_id: str = ""
@@ -50,7 +52,7 @@ class LinuxIntelRdt(Spec):
     enable_monitoring: bool = False
 
 
-class LinuxMemoryPolicy(Spec):
+class LinuxMemoryPolicy(Spec, frozen=True, kw_only=True):
     """set_mempolicy(2)."""
 
     mode: str
@@ -58,31 +60,31 @@ class LinuxMemoryPolicy(Spec):
     flags: tuple[str, ...] = ()
 
 
-class LinuxPersonality(Spec):
+class LinuxPersonality(Spec, frozen=True, kw_only=True):
     """``domain``: LINUX or LINUX32 (personality(2))."""
 
     domain: str
     flags: tuple[str, ...] = ()
 
 
-class LinuxTimeOffset(Spec):
+class LinuxTimeOffset(Spec, frozen=True, kw_only=True):
     """An offset of a clock of the time namespace."""
 
     secs: int = 0
     nanosecs: int = 0
 
 
-class Linux(Spec):
+class Linux(Spec, frozen=True, kw_only=True):
     """Everything that only Linux has."""
 
     uid_mappings: tuple[LinuxIDMapping, ...] = ()
     gid_mappings: tuple[LinuxIDMapping, ...] = ()
-    sysctl: dict[str, str] = {}
+    sysctl: dict[str, str] = field(default_factory=dict)
     resources: LinuxResources | None = None
     cgroups_path: str = ""
     namespaces: tuple[LinuxNamespace, ...] = ()
     devices: tuple[LinuxDevice, ...] = ()
-    net_devices: dict[str, LinuxNetDevice] = {}
+    net_devices: dict[str, LinuxNetDevice] = field(default_factory=dict)
     seccomp: LinuxSeccomp | None = None
     rootfs_propagation: str = ""
     masked_paths: tuple[str, ...] = ()
@@ -91,4 +93,4 @@ class Linux(Spec):
     intel_rdt: LinuxIntelRdt | None = None
     memory_policy: LinuxMemoryPolicy | None = None
     personality: LinuxPersonality | None = None
-    time_offsets: dict[str, LinuxTimeOffset] = {}
+    time_offsets: dict[str, LinuxTimeOffset] = field(default_factory=dict)

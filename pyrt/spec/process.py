@@ -5,14 +5,14 @@ from __future__ import annotations
 from pyrt.spec.base import Spec
 
 
-class Box(Spec):
+class Box(Spec, frozen=True, kw_only=True):
     """``consoleSize``, in characters."""
 
     height: int = 0
     width: int = 0
 
 
-class User(Spec):
+class User(Spec, frozen=True, kw_only=True):
     """Numeric; names are resolved before (pyrt.launch.user)."""
 
     uid: int = 0
@@ -22,7 +22,7 @@ class User(Spec):
     username: str = ""
 
 
-class LinuxCapabilities(Spec):
+class LinuxCapabilities(Spec, frozen=True, kw_only=True):
     """``CAP_`` names, one list a set (capabilities(7))."""
 
     bounding: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class LinuxCapabilities(Spec):
     ambient: tuple[str, ...] = ()
 
 
-class PosixRlimit(Spec):
+class PosixRlimit(Spec, frozen=True, kw_only=True):
     """``RLIMIT_`` name and its two values."""
 
     type: str
@@ -40,14 +40,14 @@ class PosixRlimit(Spec):
     soft: int
 
 
-class LinuxIOPriority(Spec):
+class LinuxIOPriority(Spec, frozen=True, kw_only=True):
     """``IOPRIO_CLASS_RT``, ``_BE`` or ``_IDLE`` and a level of 0 to 7 (ioprio_set(2))."""
 
     class_: str = ""
     priority: int = 0
 
 
-class Scheduler(Spec):
+class Scheduler(Spec, frozen=True, kw_only=True):
     """``SCHED_`` policy and its parameters (sched_setattr(2)); the last three in nanoseconds."""
 
     policy: str
@@ -59,14 +59,14 @@ class Scheduler(Spec):
     period: int = 0
 
 
-class CPUAffinity(Spec):
+class CPUAffinity(Spec, frozen=True, kw_only=True):
     """``execCPUAffinity``: lists of CPUs for the time before and after the process is in its cgroup."""
 
     initial: str = ""
     final: str = ""
 
 
-class Process(Spec):
+class Process(Spec, frozen=True, kw_only=True):
     """What runs."""
 
     terminal: bool = False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from pyrt.spec.base import Spec
 
 
-class LinuxDeviceCgroup(Spec):
+class LinuxDeviceCgroup(Spec, frozen=True, kw_only=True):
     """A rule of the device controller; ``None`` matches every number."""
 
     allow: bool
@@ -15,7 +17,7 @@ class LinuxDeviceCgroup(Spec):
     access: str = ""
 
 
-class LinuxMemory(Spec):
+class LinuxMemory(Spec, frozen=True, kw_only=True):
     """Bytes; -1 is unlimited."""
 
     limit: int | None = None
@@ -29,7 +31,7 @@ class LinuxMemory(Spec):
     check_before_update: bool | None = None
 
 
-class LinuxCPU(Spec):
+class LinuxCPU(Spec, frozen=True, kw_only=True):
     """Shares are v1's (2 to 262144); quota, burst, period and the realtime pair are microseconds."""
 
     shares: int | None = None
@@ -43,13 +45,13 @@ class LinuxCPU(Spec):
     idle: int | None = None
 
 
-class LinuxPids(Spec):
+class LinuxPids(Spec, frozen=True, kw_only=True):
     """-1 is unlimited."""
 
     limit: int | None = None
 
 
-class LinuxWeightDevice(Spec):
+class LinuxWeightDevice(Spec, frozen=True, kw_only=True):
     """The weight of one block device."""
 
     major: int
@@ -58,7 +60,7 @@ class LinuxWeightDevice(Spec):
     leaf_weight: int | None = None
 
 
-class LinuxThrottleDevice(Spec):
+class LinuxThrottleDevice(Spec, frozen=True, kw_only=True):
     """Bytes or operations a second of one block device."""
 
     major: int
@@ -66,7 +68,7 @@ class LinuxThrottleDevice(Spec):
     rate: int
 
 
-class LinuxBlockIO(Spec):
+class LinuxBlockIO(Spec, frozen=True, kw_only=True):
     """Weights are 10 to 1000."""
 
     weight: int | None = None
@@ -78,35 +80,35 @@ class LinuxBlockIO(Spec):
     throttle_write_iops_device: tuple[LinuxThrottleDevice, ...] = ()
 
 
-class LinuxHugepageLimit(Spec):
+class LinuxHugepageLimit(Spec, frozen=True, kw_only=True):
     """``page_size`` as the kernel writes it (``2MB``); the limit in bytes."""
 
     page_size: str
     limit: int
 
 
-class LinuxInterfacePriority(Spec):
+class LinuxInterfacePriority(Spec, frozen=True, kw_only=True):
     """net_prio."""
 
     name: str
     priority: int
 
 
-class LinuxNetwork(Spec):
+class LinuxNetwork(Spec, frozen=True, kw_only=True):
     """net_cls and net_prio."""
 
     class_id: int | None = None
     priorities: tuple[LinuxInterfacePriority, ...] = ()
 
 
-class LinuxRdma(Spec):
+class LinuxRdma(Spec, frozen=True, kw_only=True):
     """The limits of one RDMA device."""
 
     hca_handles: int | None = None
     hca_objects: int | None = None
 
 
-class LinuxResources(Spec):
+class LinuxResources(Spec, frozen=True, kw_only=True):
     """Limits; ``None`` leaves a setting as it is."""
 
     devices: tuple[LinuxDeviceCgroup, ...] = ()
@@ -116,5 +118,5 @@ class LinuxResources(Spec):
     block_io: LinuxBlockIO | None = None
     hugepage_limits: tuple[LinuxHugepageLimit, ...] = ()
     network: LinuxNetwork | None = None
-    rdma: dict[str, LinuxRdma] = {}
-    unified: dict[str, str] = {}
+    rdma: dict[str, LinuxRdma] = field(default_factory=dict)
+    unified: dict[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyrt.spec.base import Spec
 
 
-class LinuxSeccompArg(Spec):
+class LinuxSeccompArg(Spec, frozen=True, kw_only=True):
     """A condition on an argument: SCMP_CMP_* of ``value``; for SCMP_CMP_MASKED_EQ, ``value`` is the mask."""
 
     index: int
@@ -14,7 +14,7 @@ class LinuxSeccompArg(Spec):
     op: str
 
 
-class LinuxSyscall(Spec):
+class LinuxSyscall(Spec, frozen=True, kw_only=True):
     """System calls by name and what becomes of them."""
 
     names: tuple[str, ...]
@@ -23,7 +23,7 @@ class LinuxSyscall(Spec):
     args: tuple[LinuxSeccompArg, ...] = ()
 
 
-class LinuxSeccomp(Spec):
+class LinuxSeccomp(Spec, frozen=True, kw_only=True):
     """A filter."""
 
     default_action: str

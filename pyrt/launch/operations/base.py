@@ -1,0 +1,86 @@
+"""The operations of a plan: one frozen dataclass each, which can encode itself for the player and describe itself to
+people.
+
+The fields of a class are the operation's arguments, in the order of ``SIGNATURE``; native/plan_ops.h says what the
+letters and the operations mean, and a test compares the two tables. A path after ``at`` is resolved under that
+descriptor and cannot leave it, except with ``HOST``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+from pyrt.launch.encoding import encode_record
+
+HOST = 0xFFFFFFFE
+"""Instead of a descriptor: absolute paths from the current root directory."""
+NO_FD = 0xFFFFFFFF
+"""Instead of a descriptor or slot: none."""
+SLOT = 0x10000
+"""The player's slot i, which an earlier operation filled, is the descriptor ``SLOT + i``."""
+
+ROOT = SLOT + 0
+"""By convention: the container's root directory."""
+PROC = SLOT + 1
+"""By convention: a procfs that the player mounted itself."""
+DEV = SLOT + 2
+"""By convention: the container's /dev."""
+PTS = SLOT + 3
+"""By convention: the container's devpts."""
+POD_NETLINK = SLOT + 4
+"""By convention: a netlink socket in the pod's network namespace."""
+HOST_NETLINK = SLOT + 5
+"""By convention: a netlink socket in the host's network namespace."""
+
+
+def place(at: int, path: str) -> str:
+    """A path for people: one that is not below a descriptor is the host's."""
+    return f"host {path}" if at == HOST else path
+
+
+class Operation:
+    """What all operations share. Subclasses are frozen dataclasses."""
+
+    __slots__ = ()
+    CODE: ClassVar[int]
+    SIGNATURE: ClassVar[str]
+    _NAMES: ClassVar[tuple[str, ...]]
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The values that travel, in the signature's order."""
+        return tuple(getattr(self, name) for name in self._NAMES)
+
+    def encode(self) -> bytes:
+        """The record of this operation."""
+        return encode_record(self.CODE, self.SIGNATURE, self.arguments())
+
+    def describe(self) -> str:
+        """One line for people; the beginning of an error message."""
+        raise NotImplementedError
+
+
+OPERATIONS: dict[int, type[Operation]] = {}
+"""Every operation by its code."""
+
+T = TypeVar("T", bound=Operation)
+
+
+def operation(cls: type[T]) -> type[T]:
+    """Register an operation under its code."""
+    cls._NAMES = tuple(f.name for f in fields(cls) if f.name != "note")  # type: ignore[arg-type]
+    OPERATIONS[cls.CODE] = cls
+    return cls
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of operations that never changes, encoded once."""
+
+    operations: tuple[Operation, ...]
+    encoded: bytes
+
+    @staticmethod
+    def of(*operations: Operation) -> Block:
+        """Encode the operations."""
+        return Block(operations, b"".join([op.encode() for op in operations]))

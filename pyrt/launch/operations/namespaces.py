@@ -1,0 +1,105 @@
+"""Operations on namespaces, cgroups and the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyrt.launch import constants as k
+from pyrt.launch.operations.base import Operation, operation
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Unshare(Operation):
+    """New namespaces for the process itself (unshare(2))."""
+
+    CODE = 1
+    SIGNATURE = "q"
+    flags: int
+
+    def describe(self) -> str:
+        return f"unshare {k.names_of(self.flags, k.NAMESPACE_NAMES)} namespace"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class SetNs(Operation):
+    """Join a namespace, or several of one process by its pidfd (setns(2))."""
+
+    CODE = 2
+    SIGNATURE = "fq"
+    fd: int
+    flags: int
+    note: str = ""
+
+    def describe(self) -> str:
+        return f"join {k.names_of(self.flags, k.NAMESPACE_NAMES)} namespace{' of ' + self.note if self.note else ''}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class JoinCgroup(Operation):
+    """Write ``0`` into a ``tasks`` or ``cgroup.procs`` file: the writer moves itself, which waits for nothing."""
+
+    CODE = 3
+    SIGNATURE = "fs"
+    at: int
+    path: str
+
+    def describe(self) -> str:
+        return f"join cgroup {self.path.rpartition('/')[0] or self.path}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Hostname(Operation):
+    """sethostname(2)."""
+
+    CODE = 4
+    SIGNATURE = "s"
+    name: str
+
+    def describe(self) -> str:
+        return f"set hostname {self.name}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Domainname(Operation):
+    """setdomainname(2)."""
+
+    CODE = 5
+    SIGNATURE = "s"
+    name: str
+
+    def describe(self) -> str:
+        return f"set domainname {self.name}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class NetlinkOpen(Operation):
+    """A NETLINK_ROUTE socket in the network namespace of this moment."""
+
+    CODE = 6
+    SIGNATURE = "o"
+    slot: int
+
+    def describe(self) -> str:
+        return "open netlink socket"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Netlink(Operation):
+    """Send messages, each with NLM_F_REQUEST | NLM_F_ACK, and await every acknowledgement."""
+
+    CODE = 7
+    SIGNATURE = "fb"
+    socket: int
+    messages: bytes
+    note: str = ""
+    """The same as an ip(8) command."""
+
+    def describe(self) -> str:
+        return self.note or f"send {len(self.messages)} bytes of netlink messages"
