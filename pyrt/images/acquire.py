@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Generator
+import hashlib
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +66,8 @@ class Workshop:
     layers: LayerStore
     settings: Images
     platform: Platform
+    known: Callable[[ImageId], ImageRecord | None]
+    """The record of an image that is here already."""
     program: Path | None = None
     active: int = 0
     """Acquisitions under way: nothing may be collected meanwhile, since it may be what they found to be here."""
@@ -102,10 +105,18 @@ async def acquire(
     config_digest = Digest(manifest.config.digest)
     content = await acquisition.config()
     config = decode_config(content, manifest, source.where)
-    await acquisition.all_layers(config)
+    known = workshop.known(ImageId(config_digest))
+    if known is not None:
+        # The same image, perhaps compressed differently: what is here will do.
+        acquisition.all_present()
+    else:
+        await acquisition.all_layers(config)
     for document in resolved.documents:
         workshop.blobs.write(document.content, document.digest)
     workshop.blobs.write(content, config_digest)
+    documents = tuple(dict.fromkeys((*(one.digest for one in resolved.documents), config_digest)))
+    if known is not None:
+        return msgspec.structs.replace(known, documents=documents, tags=(), digests=(), hidden=False)
     layers = tuple(
         LayerEntry(Digest(layer.digest), Digest(diff_id), layer.size)
         for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True)
@@ -113,7 +124,7 @@ async def acquire(
     return ImageRecord(
         id=ImageId(config_digest),
         manifest=resolved.own.digest,
-        documents=tuple(dict.fromkeys((*(one.digest for one in resolved.documents), config_digest))),
+        documents=documents,
         layers=layers,
         size=manifest.config.size + sum(layer.size for layer in manifest.layers),
     )
@@ -147,6 +158,10 @@ class _Acquisition:
         self.workshop.blobs.write(bytes(content), Digest(descriptor.digest))
         return bytes(content)
 
+    def all_present(self) -> None:
+        for layer in self.manifest.layers:
+            LayerMeter(Digest(layer.digest), layer.size, self.progress).state(LayerState.PRESENT)
+
     async def all_layers(self, config: ConfigFile) -> None:
         chain = chain_ids(config.rootfs.diff_ids)
         jobs: list[asyncio.Task[LayerRecord]] = []
@@ -172,6 +187,9 @@ class _Acquisition:
         while (found := layers.find(diff_id, chain_id)) is None and diff_id in busy:
             await busy[diff_id].wait()
         if found is not None:
+            if self.workshop.settings.keep_blobs and self.workshop.blobs.size(layer.digest) is None:
+                # Unpacked from other bytes: compressed differently, or not kept then.
+                await self._keep(layer, meter)
             meter.state(LayerState.PRESENT)
             return found
         busy[diff_id] = asyncio.Event()
@@ -186,6 +204,24 @@ class _Acquisition:
             busy.pop(diff_id).set()
         meter.state(LayerState.DONE)
         return record
+
+    async def _keep(self, layer: Descriptor, meter: LayerMeter) -> None:
+        meter.state(LayerState.DOWNLOADING)
+        digest, size = hashlib.sha256(), 0
+        with self.workshop.blobs.ingest() as ingest:
+            chunks = self.source.blob(self.reference, layer, lambda: meter.state(LayerState.RETRYING))
+            async with self.slots, contextlib.aclosing(chunks):
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    ingest.write(chunk)
+                    meter.count(len(chunk))
+            self._check_size(layer, size)
+            if (actual := "sha256:" + digest.hexdigest()) != layer.digest:
+                raise DigestMismatchError(
+                    f"its content has the digest {actual}", subject=f"{self.source.where}: layer {layer.digest}"
+                )
+            ingest.commit(Digest(layer.digest))
 
     async def _fetch(self, layer: Descriptor, diff_id: Digest, workspace: Path, meter: LayerMeter) -> Unpacked:
         settings, blobs = self.workshop.settings, self.workshop.blobs

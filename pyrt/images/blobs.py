@@ -29,6 +29,13 @@ class Ingest:
     fd: int
     _store: BlobStore
 
+    def write(self, content: bytes) -> None:
+        """Append."""
+        view = memoryview(content)
+        with _translated("write", self.path):
+            while view:
+                view = view[os.write(self.fd, view) :]
+
     def commit(self, digest: Digest) -> None:
         """Publish. The caller has verified ``digest``."""
         with _translated("keep", digest):
@@ -77,10 +84,8 @@ class BlobStore:
             raise DigestMismatchError(f"expected {digest}, received {actual}")
         if self.size(digest) == len(content):
             return
-        with self.ingest() as ingest, _translated("keep", digest):
-            view = memoryview(content)
-            while view:
-                view = view[os.write(ingest.fd, view) :]
+        with self.ingest() as ingest:
+            ingest.write(content)
             ingest.commit(digest)
 
     @contextlib.contextmanager

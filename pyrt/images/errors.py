@@ -45,8 +45,6 @@ class UnauthorizedError(ImageError):
 class UnavailableError(ImageError):
     """The registry cannot be reached, answers nonsense, or the connection was cut too often."""
 
-    reason = "RegistryUnavailable"
-
 
 class DigestMismatchError(ImageError):
     """Content that is not what its digest or size says."""

@@ -72,7 +72,7 @@ class ImageService:
         self._blobs = BlobStore(root / "images")
         self._layers = LayerStore(root / "layers", store.table("layers"))
         self._catalog = Catalog(store.table("images"), self._blobs, self._layers)
-        self._workshop = Workshop(self._blobs, self._layers, settings, host_platform(), unpacker)
+        self._workshop = Workshop(self._blobs, self._layers, settings, host_platform(), self._catalog.record, unpacker)
         self._in_use = in_use
         self._pulls: dict[object, _Pull] = {}
         self._background: set[asyncio.Task[None]] = set()

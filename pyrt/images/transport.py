@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -186,11 +187,10 @@ class Transport:
             raise UnavailableError(f"refused to follow its redirect to {target}", subject=self._subject)
 
     def _failed(self, url: str, error: BaseException) -> UnavailableError:
-        return UnavailableError(f"{_host(url)}: {_words(error)}", subject=self._subject)
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
+        host = urlsplit(url).netloc
+        # A redirect or a token server leads elsewhere.
+        other = "" if host in self._subject else f"{host}: "
+        return UnavailableError(other + _words(error), subject=self._subject)
 
 
 def _words(error: BaseException) -> str:
@@ -200,11 +200,12 @@ def _words(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"certificate not trusted: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"no such host ({error.os_error.strerror or error.os_error})"
+        return "no such host"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return "does not speak TLS (plain http needs images.insecure_registries)"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return (error.os_error.strerror or str(error.os_error)).lower()
+        number = error.os_error.errno
+        return (os.strerror(number) if number else str(error.os_error)).lower()
     if isinstance(error, asyncio.TimeoutError):
         return "no answer in time"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionResetError):
