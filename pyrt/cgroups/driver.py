@@ -30,6 +30,8 @@ class CgroupDriver(Protocol):
     """Makes, limits, counts and removes cgroups. Every error is a :class:`pyrt.cgroups.errors.CgroupError`."""
 
     hierarchies: Hierarchies
+    filters_devices: bool
+    """Whether device rules take effect here; known after :meth:`prepare`."""
 
     def prepare(self) -> None:
         """Make the configured parent with the QoS classes' directories below it, and delegate the controllers. Idempotent."""

@@ -31,6 +31,7 @@ class V1Driver:
         self._mounts = {h.mount_point: h.controllers for h in hierarchies.v1}
         self._bases = tuple(f"{h.mount_point}/{parent}" for h in hierarchies.v1)
         self._of = {c: f"{h.mount_point}/{parent}" for h in hierarchies.v1 for c in h.controllers}
+        self.filters_devices = "devices" in self._of
         # What no v1 hierarchy offers may still be found on the cgroup2 mount (hugetlb, typically).
         extra = hierarchies.unified_controllers - self._of.keys()
         self._unified = f"{hierarchies.unified}/{parent}" if hierarchies.unified is not None and extra else None
@@ -101,6 +102,7 @@ class V1Driver:
         elsewhere = self._write_all(path, v1_settings(resources))
         if not elsewhere and not resources.unified:
             return None
+        self.filters_devices = "devices" in self._of
         # What no v1 hierarchy here can do: cgroup2's own name for it, if that mount has the controller.
         settings = [s for s in v2_settings(resources) if s.controller in self._unified_controllers]
         missing = {s.controller for s in elsewhere} - self._unified_controllers

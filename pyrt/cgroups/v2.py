@@ -28,6 +28,7 @@ class V2Driver:
         if hierarchies.unified is None:
             raise CgroupError("cgroup2 is not mounted")
         self.hierarchies = hierarchies
+        self.filters_devices = False
         self.parent = parent
         self._mount = hierarchies.unified
         self._base = f"{hierarchies.unified}/{parent}"
@@ -104,7 +105,7 @@ class V2Driver:
             write(f"{directory}/memory.oom.group", "1")
         if resources is not None:
             self._apply(directory, resources)
-            if resources.devices:
+            if resources.devices and self.filters_devices:
                 attach_device_program(directory, resources.devices)
         return Join(directory=directory)
 

@@ -30,6 +30,9 @@ def container_exited(core: Core, container_id: ContainerId, exit_record: ExitRec
     record = core.containers.get(container_id)
     if record is None or record.state is ContainerState.EXITED:
         return
+    if record.state is ContainerState.CREATED:  # it ended before anybody looked
+        record.started_at = exit_record.started
+        core.emit(EventKind.STARTED, record.sandbox_id, record.id, exit_record.started)
     path = cgroup_of(core, record)
     ooms = core.cgroups.oom_kills(path) if exit_record.exit_code == KILLED else 0
     finish(
@@ -60,6 +63,8 @@ def finish(
     record.started_at = started_at or record.started_at
     record.finished_at = max(finished_at, record.started_at)
     record.pid = 0
+    core.specs.pop(record.id, None)
+    core.programs.pop(record.id, None)
     waiter = core.exits.pop(record.id, None)
     if waiter is not None:
         waiter.set()

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pyrt.cgroups import CgroupDriver, open_driver
-from pyrt.config import Config
+from pyrt.config import Config as Settings
 from pyrt.ids import ContainerId, SandboxId
+from pyrt.launch.capabilities import NUMBERS
+from pyrt.launch.devices import host_devices
+from pyrt.launch.features import probe
+from pyrt.launch.plan import Plan
 from pyrt.network import Network
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
+from pyrt.runtime.container_spec import HostFacts
 from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
 from pyrt.runtime.paths import RuntimePaths
-from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podprocess import PodProcess, StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
 from pyrt.runtime.status import EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash
+from pyrt.spec import Config, LinuxDevice
 from pyrt.store import Store
 
 log = logging.getLogger(__name__)
+
+SYS_RESOURCE = 1 << NUMBERS["CAP_SYS_RESOURCE"]
 
 
 class Core:
     """The runtime's state. Operations are functions in modules of their own (``sandbox_run``, ``container_stop``...)."""
 
-    def __init__(self, config: Config, store: Store, network: Network) -> None:
+    def __init__(self, config: Settings, store: Store, network: Network) -> None:
         self.config = config
         self.paths = RuntimePaths.of(config)
         self.tables = RecordTables(store)
@@ -35,6 +44,10 @@ class Core:
         self.cgroups: CgroupDriver = open_driver(config.cgroup.driver, config.cgroup.parent)
         self.sweeper = CgroupSweeper(self.cgroups)
         self.trash = Trash(self.paths.trash)
+        self.host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.cgroup_mounts = tuple(hierarchy.mount_point for hierarchy in self.cgroups.hierarchies.v1)
+        self.features = probe()
+        self.plain_facts = self._facts(())
         self.boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self.sandboxes: dict[SandboxId, SandboxRecord] = {}
         self.containers: dict[ContainerId, ContainerRecord] = {}
@@ -42,13 +55,64 @@ class Core:
         """The containers of each sandbox, in the order of their creation."""
         self.pods: dict[SandboxId, PodProcess] = {}
         """Connected pod processes."""
-        self.flights: dict[tuple[str, str, str, int], asyncio.Future[SandboxId]] = {}
+        self.flights: dict[tuple[str, str, str, int], asyncio.Future[SandboxRecord]] = {}
         """Sandboxes being made, by (namespace, name, uid, attempt): a second request waits for the first."""
+        self.programs: dict[ContainerId, Plan] = {}
+        """Plans of containers that are made and not started; compiled again when they are not here."""
+        self.specs: dict[ContainerId, Config] = {}
+        """What exec needs to know of running containers, kept from the first exec on."""
+        self.starting: dict[ContainerId, asyncio.Future[StartedProcess]] = {}
+        """Containers whose plan has been sent, and not been answered."""
         self.exits: dict[ContainerId, asyncio.Event] = {}
         """Set when a container has ended; made by whoever waits first."""
         self._subscribers: list[Callable[[RuntimeEvent], None]] = []
         self._unwritten: dict[ContainerId, ContainerRecord] = {}
         self._flush: asyncio.Handle | None = None
+
+    def prepare(self) -> None:
+        """Make the directories, the cgroup parent and the network. Idempotent. Raises CgroupError, NetworkError, OSError."""
+        for directory, mode in (
+            (self.paths.sandboxes, 0o711),
+            (self.paths.containers, 0o711),
+            (self.paths.pods, 0o700),
+        ):
+            os.makedirs(directory, mode, exist_ok=True)
+        self.trash.prepare()
+        self.cgroups.prepare()
+        self.plain_facts = self._facts(())
+        self.network.start()
+        if not self.features.capabilities & SYS_RESOURCE:
+            log.warning(
+                "this machine does not give CAP_SYS_RESOURCE: no negative oom_score_adj, no hard rlimit above the daemon's own"
+            )
+        for warning in self.network.warnings:
+            log.warning("network: %s", warning)
+
+    def close(self) -> None:
+        """Write what waits, and let go of everything; pods run on."""
+        self.flush()
+        for pod in self.pods.values():
+            pod.on_closed = pod.on_exit = None
+            pod.close()
+        self.pods.clear()
+        self.sweeper.close()
+        self.trash.close()
+        self.network.stop()
+        if self.host_netns >= 0:
+            os.close(self.host_netns)
+            self.host_netns = -1
+
+    def facts(self) -> HostFacts:
+        """With the host's devices, as they are at this moment: for privileged containers."""
+        return self._facts(host_devices())
+
+    def _facts(self, devices: tuple[LinuxDevice, ...]) -> HostFacts:
+        return HostFacts(
+            devices=devices,
+            device_filter=self.cgroups.filters_devices,
+            runtime_default=self.config.runtime.seccomp_profile,
+            seccomp_root=self.config.runtime.seccomp_root,
+        )
 
     # ------------------------------------------------------------------ records
 
@@ -87,6 +151,8 @@ class Core:
         self.containers.pop(record.id, None)
         self.members.get(record.sandbox_id, {}).pop(record.id, None)
         self._unwritten.pop(record.id, None)
+        self.programs.pop(record.id, None)
+        self.specs.pop(record.id, None)
         self.exits.pop(record.id, None)
         self.tables.delete_container(record.id)
 
@@ -123,11 +189,13 @@ class Core:
 
         return unsubscribe
 
-    def emit(self, kind: EventKind, sandbox_id: SandboxId, container_id: ContainerId | None = None, at: int = 0) -> None:
+    def emit(
+        self, kind: EventKind, sandbox_id: SandboxId, container_id: ContainerId | None = None, at: int = 0
+    ) -> None:
         """Tell every subscriber; one that raises is logged and does not keep the others from hearing."""
         event = RuntimeEvent(kind, sandbox_id, container_id, at or time.time_ns())
         for callback in tuple(self._subscribers):
             try:
                 callback(event)
-            except Exception:  # noqa: BLE001 - a subscriber's fault must not become the runtime's
+            except Exception:
                 log.exception("subscriber failed on %s", event)

@@ -57,7 +57,13 @@ class StartError(RuntimeFailure):
     reason = "StartError"
 
     def __init__(
-        self, message: str = "", *, subject: str = "", operation: str = "", errno: int | None = None, exit_code: int = 128
+        self,
+        message: str = "",
+        *,
+        subject: str = "",
+        operation: str = "",
+        errno: int | None = None,
+        exit_code: int = 128,
     ) -> None:
         super().__init__(message, subject=subject, operation=operation, errno=errno)
         self.exit_code = exit_code
@@ -74,7 +80,9 @@ class ExecTimeoutError(RuntimeFailure):
 
     reason = "DeadlineExceeded"
 
-    def __init__(self, message: str = "", *, subject: str = "", operation: str = "", stdout: bytes = b"", stderr: bytes = b"") -> None:
+    def __init__(
+        self, message: str = "", *, subject: str = "", operation: str = "", stdout: bytes = b"", stderr: bytes = b""
+    ) -> None:
         super().__init__(message, subject=subject, operation=operation)
         self.stdout = stdout
         self.stderr = stderr

@@ -49,6 +49,10 @@ class Session:
         self._resize = resize
         self._close_stdin = close_stdin
 
+    def on_resize(self, resize: Callable[[int, int], None]) -> None:
+        """Set what carries out :meth:`resize`, where that needs the session itself."""
+        self._resize = resize
+
     def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size; nothing happens without a terminal."""
         if self.tty and self._resize is not None:

@@ -39,6 +39,10 @@ class Trash:
             grave = directory
         self._empty(grave)
 
+    def remove(self, directory: str) -> None:
+        """Remove a directory that is on another file system than this one (a run directory); absent is fine."""
+        self._empty(directory)
+
     def _empty(self, path: str) -> None:
         future = asyncio.get_running_loop().run_in_executor(self._executor, _remove, path)
         self._pending.add(future)

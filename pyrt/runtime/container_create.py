@@ -1,0 +1,146 @@
+"""Making a container: its directories, its cgroup, its plan. Nothing runs yet."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+
+from pyrt.cgroups import Join
+from pyrt.errors import PyrtError
+from pyrt.ids import ContainerId, SandboxId, new_container_id
+from pyrt.launch.container import compile_container
+from pyrt.launch.context import CgroupPlace, ContainerContext, OverlayRoot
+from pyrt.launch.features import Features
+from pyrt.launch.plan import Plan
+from pyrt.launch.table import TARGET
+from pyrt.runtime.config import ContainerConfig, SandboxConfig
+from pyrt.runtime.container_exit import cgroup_of
+from pyrt.runtime.container_spec import container_config, mount_sources
+from pyrt.runtime.container_user import resolve_user
+from pyrt.runtime.core import Core
+from pyrt.runtime.errors import CreateError, RuntimeFailure, StateError
+from pyrt.runtime.paths import RuntimePaths
+from pyrt.runtime.pid_namespace import pid_target
+from pyrt.runtime.records import ContainerRecord, SandboxRecord
+from pyrt.runtime.sandbox_plan import sandbox_places
+from pyrt.runtime.status import EventKind
+from pyrt.spec import Config
+
+
+def create_container(core: Core, sandbox_id: SandboxId, config: ContainerConfig) -> ContainerRecord:
+    """See :meth:`pyrt.runtime.Runtime.create_container`. Raises :class:`CreateError`; nothing is left behind then."""
+    sandbox = core.sandbox(sandbox_id)
+    for known in core.members[sandbox_id].values():
+        if known.config.name == config.name and known.config.attempt == config.attempt:
+            return known
+    subject = f"container {config.name}"
+    if sandbox.stopped or sandbox_id not in core.pods:
+        raise StateError("its sandbox is not running", subject=subject, operation="create")
+    record = ContainerRecord(id=new_container_id(), sandbox_id=sandbox_id, config=config, created_at=time.time_ns())
+    with ExitStack() as undo:
+        try:
+            _make(core, sandbox, record, undo)
+        except (PyrtError, OSError) as error:
+            raise _as_create_error(subject, error) from error
+        undo.pop_all()
+    core.emit(EventKind.CREATED, sandbox_id, record.id, record.created_at)
+    return record
+
+
+def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: ExitStack) -> None:
+    directory = core.paths.container(record.id)
+    spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
+    os.mkdir(directory, 0o711)
+    undo.callback(core.trash.throw, directory)
+    upper = f"{directory}/upper"
+    os.mkdir(upper)
+    os.chmod(upper, 0o755)  # it becomes the container's root directory, whatever our umask
+    os.mkdir(f"{directory}/work", 0o700)
+    _make_log_directory(sandbox.config, record.config)
+    path = f"{sandbox.config.cgroup_parent}/{record.id}"
+    undo.callback(core.cgroups.remove, path)
+    assert spec.linux is not None
+    join = core.cgroups.create_container(path, spec.linux.resources)
+    core.programs[record.id] = _plan(core, sandbox, record, spec, join)
+    undo.callback(core.programs.pop, record.id, None)
+    core.tables.put_container(record)
+    core.add_container(record)
+
+
+def _make_log_directory(sandbox: SandboxConfig, config: ContainerConfig) -> None:
+    if str(config.log_path) in ("", "."):
+        return
+    directory = (sandbox.log_directory / config.log_path).parent
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(directory, 0o755, exist_ok=True)
+
+
+def _as_create_error(subject: str, error: Exception) -> RuntimeFailure:
+    if isinstance(error, RuntimeFailure):
+        error.subject = error.subject or subject
+        return error
+    if isinstance(error, PyrtError):
+        return CreateError(str(error), subject=subject)
+    assert isinstance(error, OSError)
+    return CreateError(subject=subject, operation=f"create {error.filename}", errno=error.errno)
+
+
+def spec_of(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> Config:
+    """The runtime-spec configuration of a container."""
+    config = record.config
+    user = resolve_user(config)
+    facts = core.facts() if config.security.privileged else core.plain_facts
+    return container_config(sandbox.config, config, sandbox_places(core.paths, sandbox.id), user, facts)
+
+
+def compile_plan(core: Core, record: ContainerRecord) -> Plan:
+    """The plan of a container that exists."""
+    sandbox = core.sandboxes[record.sandbox_id]
+    return _plan(core, sandbox, record, spec_of(core, sandbox, record), core.cgroups.join(cgroup_of(core, record)))
+
+
+def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Config, join: Join) -> Plan:
+    context = container_context(
+        record.config,
+        core.paths,
+        record.id,
+        cgroup_place(join, core.cgroup_mounts),
+        core.features,
+        joins_pid=bool(pid_target(sandbox, record)),
+    )
+    return compile_container(spec, context)
+
+
+def cgroup_place(join: Join, mounts: tuple[str, ...]) -> CgroupPlace:
+    """How the launcher wants to hear of a cgroup."""
+    return CgroupPlace(tasks=join.tasks, directory=join.directory, mount_points=mounts)
+
+
+def container_context(
+    config: ContainerConfig,
+    paths: RuntimePaths,
+    container_id: ContainerId,
+    cgroup: CgroupPlace,
+    features: Features,
+    *,
+    joins_pid: bool,
+) -> ContainerContext:
+    """The places on this machine that the runtime-spec does not know (pure)."""
+    directory = paths.container(container_id)
+    return ContainerContext(
+        root=OverlayRoot(
+            layers=tuple(str(layer) for layer in config.image.layers),
+            upper=f"{directory}/upper",
+            work=f"{directory}/work",
+            mountpoint=directory,
+        ),
+        cgroup=cgroup,
+        features=features,
+        sources=mount_sources(config),
+        join_pid=TARGET if joins_pid else None,
+    )

@@ -1,0 +1,46 @@
+"""Another process in a running container, as a plan."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from pyrt.launch import constants as k
+from pyrt.launch.context import ExecContext
+from pyrt.launch.execute import compile_exec
+from pyrt.launch.plan import Plan
+from pyrt.launch.table import TARGET
+from pyrt.runtime.config import NamespaceMode
+from pyrt.runtime.container_create import cgroup_place, spec_of
+from pyrt.runtime.container_exit import cgroup_of
+from pyrt.runtime.core import Core
+from pyrt.runtime.records import ContainerRecord
+
+
+def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Plan:
+    """The same user, environment, rights and filter as the container's own process; another command.
+
+    Network, IPC and UTS are the pod process's own, which the new process inherits.
+    """
+    sandbox = core.sandboxes[record.sandbox_id]
+    spec = core.specs.get(record.id)
+    if spec is None:
+        spec = core.specs[record.id] = spec_of(core, sandbox, record)
+    assert spec.process is not None
+    assert spec.linux is not None
+    process = spec.process
+    environment = process.env
+    if tty and not any(variable.startswith("TERM=") for variable in environment):
+        environment = (*environment, "TERM=xterm")
+    namespaces = k.CLONE_NEWNS | k.CLONE_NEWCGROUP
+    if sandbox.config.pid is not NamespaceMode.NODE:
+        namespaces |= k.CLONE_NEWPID
+    return compile_exec(
+        replace(process, args=command, terminal=tty, env=environment),
+        spec.linux,
+        ExecContext(
+            namespaces=namespaces,
+            target=TARGET,
+            cgroup=cgroup_place(core.cgroups.join(cgroup_of(core, record)), core.cgroup_mounts),
+            features=core.features,
+        ),
+    )

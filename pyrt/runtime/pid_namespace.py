@@ -1,0 +1,60 @@
+"""Whose PID namespace a container is in, and the process that holds a shared one."""
+
+from __future__ import annotations
+
+from pyrt.launch import constants as k
+from pyrt.launch.operations import (
+    HOST,
+    ROOT,
+    Bind,
+    Bounding,
+    Capabilities,
+    Exec,
+    MountNew,
+    NoNewPrivileges,
+    Pivot,
+    Propagation,
+    SetAttributes,
+    User,
+)
+from pyrt.launch.plan import Plan
+from pyrt.runtime.config import NamespaceMode
+from pyrt.runtime.podprocess import EXECUTABLE
+from pyrt.runtime.records import ContainerRecord, SandboxRecord
+
+PAUSE_ID = "pause"
+"""The name under which the pod process knows the holder of a shared PID namespace. Containers' ids are hexadecimal."""
+
+_NOBODY = 65534
+_QUIET = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
+
+
+def pid_target(sandbox: SandboxRecord, record: ContainerRecord) -> str:
+    """The process whose PID namespace the container is born into; empty for one of its own, or the host's."""
+    if record.config.pid_target:
+        return record.config.pid_target
+    return PAUSE_ID if sandbox.config.pid is NamespaceMode.POD else ""
+
+
+def pause_plan(directory: str) -> Plan:
+    """The first process of a shared PID namespace: reaps orphans, can do nothing else.
+
+    It runs the pod program itself, bound read-only into an otherwise empty root (so that /proc/1/exe cannot be written through:
+    CVE-2019-5736), as nobody and without capabilities. ``directory`` is any directory of the host: it is covered in the
+    process's own mount namespace.
+    """
+    return Plan(
+        (
+            Propagation(HOST, "/", k.MS_PRIVATE),
+            MountNew(ROOT, "tmpfs", "tmpfs", ("mode=755", "size=4k"), _QUIET, HOST, directory, note="/"),
+            Bind(HOST, str(EXECUTABLE), "", ROOT, "/pause", k.BIND_CREATE, _QUIET | k.MOUNT_ATTR_RDONLY),
+            SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY),
+            Pivot(ROOT),
+            NoNewPrivileges(),
+            Bounding(0),
+            User(_NOBODY, _NOBODY),
+            Capabilities(0, 0, 0),
+            Exec("/pause", ("pyrt-pause", "--pause"), ()),
+        ),
+        clone_flags=k.CLONE_NEWNS | k.CLONE_NEWPID,
+    )

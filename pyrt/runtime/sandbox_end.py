@@ -1,0 +1,116 @@
+"""The end of a sandbox: asked for, or because its pod process died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+
+from pyrt.ids import SandboxId
+from pyrt.runtime.container_exit import KILLED, UNKNOWN_EXIT_CODE, container_exited, finish
+from pyrt.runtime.core import Core
+from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
+from pyrt.runtime.records import SandboxRecord
+from pyrt.runtime.status import ContainerState, EventKind
+
+log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 10.0
+"""After this long without an answer the pod process itself is killed, and the kernel takes the rest."""
+
+
+async def stop_sandbox(core: Core, sandbox_id: SandboxId) -> None:
+    """See :meth:`pyrt.runtime.Runtime.stop_sandbox`. Answers when the last process is gone."""
+    record = core.sandboxes.get(sandbox_id)
+    if record is None:
+        return
+    pod = core.pods.get(sandbox_id)
+    if pod is not None:
+        try:
+            await asyncio.wait_for(pod.stop(), _STOP_SECONDS)
+        except TimeoutError:
+            pod.kill()
+            await pod.died()
+        pod_process_ended(core, sandbox_id)
+    _release(core, record)
+
+
+def pod_process_ended(core: Core, sandbox_id: SandboxId) -> None:
+    """Take note that a pod process is gone, and of the exits that it left behind. Idempotent."""
+    pod = core.pods.pop(sandbox_id, None)
+    if pod is not None:
+        pod.on_closed = pod.on_exit = None
+        pod.close()
+    record = core.sandboxes.get(sandbox_id)
+    if record is None or record.stopped:
+        return
+    take_exits(core, record)
+    record.stopped, record.pod_pid = True, 0
+    core.flush()
+    core.tables.put_sandbox(record)
+    core.emit(EventKind.STOPPED, sandbox_id)
+
+
+def take_exits(core: Core, record: SandboxRecord) -> None:
+    """Finish every container of a sandbox whose pod process is gone, from the files in its run directory.
+
+    A container with a start and no exit was killed with the pod; one without either, after a reboot, ended nobody knows how.
+    """
+    run_dir = Path(core.paths.pod(record.id))
+    exits, starts = read_exits(run_dir), read_starts(run_dir)
+    now = time.time_ns()
+    for container in list(core.members.get(record.id, {}).values()):
+        if container.state is ContainerState.EXITED:
+            continue
+        exit_record = exits.get(container.id)
+        if exit_record is None and (start := starts.get(container.id)) is not None:
+            exit_record = ExitRecord.killed_with_pod(start, now)
+        if exit_record is not None:
+            container_exited(core, container.id, exit_record)
+        elif container.state is ContainerState.RUNNING:
+            code = UNKNOWN_EXIT_CODE if record.boot != core.boot else KILLED
+            finish(core, container, exit_code=code, reason="Error", finished_at=now, message="the pod process ended")
+
+
+def _release(core: Core, record: SandboxRecord) -> None:
+    """Addresses, cgroup and run directory: nothing of them is needed for the status of what has ended."""
+    core.network.release(record.id)
+    parent = record.config.cgroup_parent
+    core.sweeper.cancel(parent)
+    shared = any(
+        other.config.cgroup_parent == parent and not other.stopped
+        for other in core.sandboxes.values()
+        if other is not record
+    )
+    if not shared and not core.cgroups.remove(parent):
+        core.sweeper.later(parent)
+    core.trash.remove(core.paths.pod(record.id))
+
+
+async def take_down(core: Core, record: SandboxRecord) -> None:
+    """Stop and remove a sandbox with its containers: the same for one that failed half-way and one that had its time."""
+    await stop_sandbox(core, record.id)
+    with core.tables.store.transaction():
+        for container in list(core.members.get(record.id, {}).values()):
+            core.trash.throw(core.paths.container(container.id))
+            core.drop_container(container)
+            core.emit(EventKind.DELETED, record.id, container.id)
+        core.tables.delete_sandbox(record.id)
+    core.trash.throw(core.paths.sandbox(record.id))
+    if record.created_at and record.id in core.sandboxes:
+        core.emit(EventKind.DELETED, record.id)
+    core.drop_sandbox(record.id)
+
+
+async def remove_sandbox(core: Core, sandbox_id: SandboxId) -> None:
+    """See :meth:`pyrt.runtime.Runtime.remove_sandbox`."""
+    record = core.sandboxes.get(sandbox_id)
+    if record is not None:
+        await take_down(core, record)
+
+
+def run_directory_exists(core: Core, sandbox_id: SandboxId) -> bool:
+    """Whether the pod process of a sandbox has left anything on this boot."""
+    return os.path.isdir(core.paths.pod(sandbox_id))

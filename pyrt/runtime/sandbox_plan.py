@@ -1,0 +1,76 @@
+"""A pod sandbox in CRI's vocabulary as a plan that its pod process plays on itself (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyrt.launch import constants as k
+from pyrt.launch.context import CgroupPlace
+from pyrt.launch.operations import POD_NETLINK, Netlink
+from pyrt.launch.plan import Plan
+from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
+from pyrt.network.types import Attachment
+from pyrt.runtime.config import NamespaceMode, SandboxConfig
+from pyrt.runtime.paths import RuntimePaths
+
+OOM_SCORE_ADJ = -998
+"""What the kubelet gives to sandboxes: the kernel should find somebody else first."""
+
+DEFAULT_NET_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+"""A pod with a network of its own may bind low ports and send pings without capabilities, as under containerd."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPlaces:
+    """Where the host has what all containers of a sandbox share."""
+
+    shm: str
+    """Mount point of the shared /dev/shm, in the pod process's mount namespace."""
+    hosts: str
+    resolv_conf: str
+    hostname: str
+
+
+def sandbox_places(paths: RuntimePaths, sandbox_id: str) -> SandboxPlaces:
+    """See :mod:`pyrt.runtime.paths`."""
+    directory = paths.sandbox(sandbox_id)
+    return SandboxPlaces(
+        shm=f"{paths.pod(sandbox_id)}/shm",
+        hosts=f"{directory}/hosts",
+        resolv_conf=f"{directory}/resolv.conf",
+        hostname=f"{directory}/hostname",
+    )
+
+
+def sandbox_plan(
+    config: SandboxConfig, places: SandboxPlaces, cgroup: CgroupPlace, attachment: Attachment | None
+) -> Plan:
+    """Cgroup, namespaces, hostname, sysctls, network, shared memory, volumes in memory."""
+    host_network = config.network is NamespaceMode.NODE
+    own_ipc = config.ipc is not NamespaceMode.NODE
+    namespaces = k.CLONE_NEWNS
+    if not host_network:  # CRI: the UTS namespace goes with the network's
+        namespaces |= k.CLONE_NEWNET | k.CLONE_NEWUTS
+    if own_ipc:
+        namespaces |= k.CLONE_NEWIPC
+    tmpfs = [Tmpfs(str(mount.path), mount.size, mount.mode) for mount in config.tmpfs_mounts]
+    if own_ipc:
+        tmpfs.insert(0, Tmpfs(places.shm, config.shm_size, 0o1777, "/dev/shm"))
+    plan = compile_sandbox(
+        SandboxContext(
+            namespaces=namespaces,
+            cgroup=cgroup,
+            hostname="" if host_network else config.hostname,
+            sysctls=config.sysctls if host_network else {**DEFAULT_NET_SYSCTLS, **config.sysctls},
+            pod_messages=attachment.pod_messages if attachment is not None else (),
+            host_messages=attachment.host_messages if attachment is not None else (),
+            message_notes=attachment.description if attachment is not None else (),
+            tmpfs=tmpfs,
+            oom_score_adj=OOM_SCORE_ADJ,
+        )
+    )
+    if attachment is None or not attachment.final_messages:
+        return plan
+    notes = attachment.description[len(attachment.pod_messages) + len(attachment.host_messages) :]
+    final = Netlink(POD_NETLINK, b"".join(attachment.final_messages), "; ".join(notes))
+    return replace(plan, items=(*plan.items, final))

@@ -1,0 +1,242 @@
+"""Making a pod sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyrt.errors import PyrtError
+from pyrt.ids import new_sandbox_id
+from pyrt.network.types import Attachment
+from pyrt.runtime.config import NamespaceMode, SandboxConfig
+from pyrt.runtime.container_create import cgroup_place
+from pyrt.runtime.container_exit import container_exited
+from pyrt.runtime.core import Core
+from pyrt.runtime.errors import InvalidConfigError, SandboxError
+from pyrt.runtime.etc_files import hostname_text, hosts_text, resolv_text
+from pyrt.runtime.pid_namespace import PAUSE_ID, pause_plan
+from pyrt.runtime.podprocess import ContainerIo, PlanFailedError, PodProcess
+from pyrt.runtime.program import place
+from pyrt.runtime.records import SandboxRecord
+from pyrt.runtime.resources import linux_resources
+from pyrt.runtime.sandbox_end import pod_process_ended, take_down
+from pyrt.runtime.sandbox_plan import sandbox_places, sandbox_plan
+from pyrt.runtime.status import EventKind
+
+log = logging.getLogger(__name__)
+
+_CGROUP_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*(/[A-Za-z0-9_][A-Za-z0-9_.:@-]*)*")
+_HOST_NAME_MAX = 64
+"""Bytes (gethostname(2))."""
+
+
+def subject_of(config: SandboxConfig) -> str:
+    """``pod default/web``, as errors name it."""
+    return f"pod {config.metadata.namespace}/{config.metadata.name}"
+
+
+class Birth:
+    """A sandbox whose plan has been sent to its pod process, and not been answered yet."""
+
+    __slots__ = ("_answers", "_core", "_plan", "pod", "record")
+
+    def __init__(self, core: Core, config: SandboxConfig) -> None:
+        """Nothing is touched before :meth:`begin`."""
+        self._core = core
+        self.record = SandboxRecord(
+            id=new_sandbox_id(), config=config, created_at=time.time_ns(), boot=core.boot, pod_pid=0
+        )
+        self.pod: PodProcess | None = None
+        self._answers: list[asyncio.Future[Any]] = []
+
+    def begin(self) -> None:
+        """Start the pod process first, then get ready what its plan needs while it comes up; send the plan."""
+        core, record, config = self._core, self.record, self.record.config
+        run_dir = core.paths.pod(record.id)
+        os.mkdir(run_dir, 0o700)
+        meta = config.metadata
+        self.pod = pod = PodProcess.spawn(Path(run_dir), f"{meta.namespace}/{meta.name}", host_netns=core.host_netns)
+        pod.on_exit = partial(container_exited, core)
+        pod.on_closed = partial(pod_process_ended, core, record.id)
+        core.pods[record.id] = pod
+        attachment: Attachment | None = None
+        core.add_sandbox(record)
+        with core.tables.store.transaction():
+            if config.network is not NamespaceMode.NODE:
+                attachment = core.network.attach(record.id, config.host_ports)
+                record.addresses = attachment.addresses
+            core.tables.put_sandbox(record)
+        join = core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
+        self._write_files()
+        self._plan = sandbox_plan(
+            config, sandbox_places(core.paths, record.id), cgroup_place(join, core.cgroup_mounts), attachment
+        )
+        with ExitStack() as stack:
+            self._answers.append(pod.play(place(self._plan, stack)))
+            if config.pid is NamespaceMode.POD:
+                self._answers.append(
+                    pod.start(PAUSE_ID, place(pause_plan(core.paths.sandbox(record.id)), stack), ContainerIo())
+                )
+
+    def _write_files(self) -> None:
+        core, record, config = self._core, self.record, self.record.config
+        places = sandbox_places(core.paths, record.id)
+        os.mkdir(core.paths.sandbox(record.id), 0o711)
+        if config.ipc is not NamespaceMode.NODE:
+            os.mkdir(places.shm, 0o711)
+        host_hosts = _read("/etc/hosts") if config.hosts is None else ""
+        host_resolv = _read(str(core.config.node.resolv_conf)) if config.dns is None else ""
+        _write(places.hosts, hosts_text(config, record.addresses, host_hosts))
+        _write(places.resolv_conf, resolv_text(config.dns, host_resolv))
+        _write(places.hostname, hostname_text(config, os.uname().nodename))
+
+    async def ready(self) -> None:
+        """Wait for the pod process's answers. Raises :class:`SandboxError`."""
+        for answer in self._answers:
+            try:
+                await answer
+            except PlanFailedError as error:
+                failure = self._plan.failure(error.index, error.errno or 0) if answer is self._answers[0] else error
+                raise SandboxError(
+                    failure.message,
+                    subject=subject_of(self.record.config),
+                    operation=failure.operation,
+                    errno=failure.errno,
+                ) from error
+        assert self.pod is not None
+        self.record.pod_pid = self.pod.pid
+        self._core.emit(EventKind.CREATED, self.record.id, at=self.record.created_at)
+        self._core.emit(EventKind.STARTED, self.record.id)
+
+    async def undo(self) -> None:
+        """Take everything back."""
+        await take_down(self._core, self.record)
+
+
+def check(config: SandboxConfig) -> None:
+    """Raise :class:`InvalidConfigError` for what can never work."""
+    subject = subject_of(config)
+    if not config.metadata.name or not config.metadata.uid:
+        raise InvalidConfigError("expected a name and a uid", subject=subject, operation="metadata")
+    if not _CGROUP_PATH.fullmatch(config.cgroup_parent) or ".." in config.cgroup_parent.split("/"):
+        raise InvalidConfigError(
+            f"expected a relative path, got {config.cgroup_parent!r}", subject=subject, operation="cgroup_parent"
+        )
+    if config.network is NamespaceMode.POD and not 0 < len(config.hostname.encode()) <= _HOST_NAME_MAX:
+        raise InvalidConfigError("expected 1 to 64 characters", subject=subject, operation="hostname")
+    for name in config.sysctls:
+        if not re.fullmatch(r"[A-Za-z0-9_]+([./][A-Za-z0-9_*@-]+)+", name) or ".." in name:
+            raise InvalidConfigError(f"{name!r} is no sysctl", subject=subject, operation="sysctls")
+
+
+async def begin_sandbox(core: Core, config: SandboxConfig) -> Birth | SandboxRecord:
+    """Send a new sandbox's plan; or the sandbox of this identity that there is already.
+
+    Raises :class:`SandboxError` after taking everything back. The caller goes on with :func:`finish_sandbox`, in a :class:`flight`.
+    """
+    check(config)
+    known = await find(core, config)
+    if known is not None:
+        return known
+    birth = Birth(core, config)
+    try:
+        birth.begin()
+    except BaseException as error:
+        await asyncio.shield(birth.undo())
+        raise _translated(config, error) from error
+    return birth
+
+
+async def finish_sandbox(core: Core, birth: Birth) -> None:
+    """Wait until a sandbox is ready. Raises :class:`SandboxError` after taking everything back."""
+    try:
+        await birth.ready()
+    except BaseException as error:
+        await asyncio.shield(take_down(core, birth.record))
+        raise _translated(birth.record.config, error) from error
+
+
+def _translated(config: SandboxConfig, error: BaseException) -> BaseException:
+    """What went wrong below, in this layer's family."""
+    subject = subject_of(config)
+    if isinstance(error, PyrtError) and not isinstance(error, SandboxError):
+        return SandboxError(str(error), subject=subject)
+    if isinstance(error, OSError):
+        return SandboxError(subject=subject, operation=f"create {error.filename}", errno=error.errno)
+    return error
+
+
+async def run_sandbox(core: Core, config: SandboxConfig) -> SandboxRecord:
+    """See :meth:`pyrt.runtime.Runtime.run_sandbox`."""
+    birth = await begin_sandbox(core, config)
+    if isinstance(birth, SandboxRecord):
+        return birth
+    with flight(core, birth.record):
+        await finish_sandbox(core, birth)
+    return birth.record
+
+
+def _key(config: SandboxConfig) -> tuple[str, str, str, int]:
+    meta = config.metadata
+    return meta.namespace, meta.name, meta.uid, meta.attempt
+
+
+async def find(core: Core, config: SandboxConfig) -> SandboxRecord | None:
+    """The sandbox of this identity, if there is one; waits for one that is being made. A stopped one is not brought back."""
+    key = _key(config)
+    waiting = core.flights.get(key)
+    if waiting is not None:
+        return await asyncio.shield(waiting)
+    for record in core.sandboxes.values():
+        if record.config.metadata == config.metadata:
+            if record.stopped:
+                raise SandboxError(
+                    "a stopped sandbox of the same attempt exists; remove it, or ask for the next attempt",
+                    subject=subject_of(config),
+                )
+            return record
+    return None
+
+
+class flight:  # noqa: N801 - a context manager, used as a verb
+    """While a sandbox is being made, whoever asks for the same one waits for the outcome."""
+
+    def __init__(self, core: Core, record: SandboxRecord) -> None:
+        self._core = core
+        self._record = record
+        self._key = _key(record.config)
+
+    def __enter__(self) -> None:
+        self._future: asyncio.Future[SandboxRecord] = asyncio.get_running_loop().create_future()
+        self._core.flights[self._key] = self._future
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        del self._core.flights[self._key]
+        if error is None:
+            self._future.set_result(self._record)
+        else:
+            self._future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            self._future.exception()  # nobody may be waiting
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
