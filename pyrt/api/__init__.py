@@ -1,0 +1,1 @@
+"""The HTTP API: Kubernetes' REST conventions on a unix socket."""

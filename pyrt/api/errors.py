@@ -1,7 +1,7 @@
 """What the API answers when it says no: the ``Status`` object, and one table from error families to codes.
 
-The reasons and their codes are Kubernetes' own (apimachinery, ``meta/v1/types.go``, ``StatusReason``); so is the wording, because
-people and programs match it.
+The reasons and their codes are Kubernetes' own (apimachinery, ``meta/v1/types.go``, ``StatusReason``); so is the
+wording, because people and programs match it.
 """
 
 from __future__ import annotations

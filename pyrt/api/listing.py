@@ -19,7 +19,7 @@ from pyrt.store import Store, StoredObject
 
 
 class _Labels(msgspec.Struct):
-    labels: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    labels: dict[str, str] = {}
 
 
 class _Labelled(msgspec.Struct):
@@ -145,8 +145,8 @@ class _Token(msgspec.Struct):
 def paged(items: list[StoredObject], version: int, selection: Selection, query: Mapping[str, str]) -> Page:
     """Cut a list to what ``limit`` and ``continue`` ask for.
 
-    Later pages show the present, not a snapshot of the first page's time; no object that exists all the while is missed or
-    repeated.
+    Later pages show the present, not a snapshot of the first page's time; no object that exists all the while is
+    missed or repeated.
     """
     limit = integer(query, "limit", minimum=0) or 0
     if token := query.get("continue", ""):

@@ -1,7 +1,8 @@
 """The patch formats: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and Kubernetes' strategic merge patch.
 
 A strategic merge patch merges lists of named things by their key instead of replacing them (community,
-``contributors/devel/sig-api-machinery/strategic-merge-patch.md``); the keys are in the API types' ``patchMergeKey`` tags.
+``contributors/devel/sig-api-machinery/strategic-merge-patch.md``); the keys are in the API types' ``patchMergeKey``
+tags.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def merge(target: Any, change: Any) -> Any:
 
 
 def strategic(target: Any, change: Any) -> Any:
-    """Merge with lists of named things merged by name, and the ``$patch``, ``$retainKeys`` and ``$deleteFromPrimitiveList`` directives."""
+    """Merge with lists of named things merged by name, and the ``$patch``, ``$retainKeys`` and
+    ``$deleteFromPrimitiveList`` directives.
+    """
     if not isinstance(change, dict):
         return change
     directive = change.get("$patch")

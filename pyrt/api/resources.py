@@ -1,5 +1,5 @@
-"""The kinds that the API serves: one row each. A row makes the routes, the discovery entry, the selectable fields and the place in the
-store; what is peculiar to a kind is its :class:`Strategy`.
+"""The kinds that the API serves: one row each. A row makes the routes, the discovery entry, the selectable fields and
+the place in the store; what is peculiar to a kind is its :class:`Strategy`.
 """
 
 from __future__ import annotations

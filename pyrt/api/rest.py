@@ -24,7 +24,7 @@ from pyrt.api.errors import (
 )
 from pyrt.api.names import generate_name
 from pyrt.api.patch import PATCH_TYPES, apply_patch
-from pyrt.api.query import dry_run, flag
+from pyrt.api.query import dry_run, flag, integer
 from pyrt.api.resources import Resource, WriteContext
 from pyrt.api.table import wants_table
 from pyrt.kube.response import DeleteOptions, Status, StatusCause, StatusDetails
@@ -328,7 +328,7 @@ def delete_options(call: Call) -> DeleteOptions:
             options = msgspec.json.decode(call.body, type=DeleteOptions, strict=False)
         except msgspec.MsgspecError as error:
             raise bad_request(f"unable to decode DeleteOptions: {error}") from error
-    if (grace := listing.integer(call.query, "gracePeriodSeconds")) is not None:
+    if (grace := integer(call.query, "gracePeriodSeconds")) is not None:
         options.grace_period_seconds = grace
     if call.repeated.get("dryRun"):
         options.dry_run = call.repeated["dryRun"]

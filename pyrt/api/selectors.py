@@ -1,7 +1,7 @@
 """Label selectors and field selectors, parsed into predicates.
 
-Grammar and errors as apimachinery's ``labels.Parse`` and ``fields.ParseSelector``: ``a=b,c!=d,e in (x,y),f notin (z),g,!h,i>3``
-for labels; ``a=b,c==d,e!=f`` for fields.
+Grammar and errors as apimachinery's ``labels.Parse`` and ``fields.ParseSelector``: ``a=b,c!=d,e in (x,y),f notin
+(z),g,!h,i>3`` for labels; ``a=b,c==d,e!=f`` for fields.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Tables: lists as people see them, made by the server so that every client prints the same columns.
 
-``meta.k8s.io/v1 Table`` (apimachinery, ``meta/v1/types.go``); a column of priority 0 is always shown, others with ``-o wide``.
+``meta.k8s.io/v1 Table`` (apimachinery, ``meta/v1/types.go``); a column of priority 0 is always shown, others with
+``-o wide``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ AGE: Final = Column("Age", description="Time since the object was created.")
 DEFAULT_COLUMNS: Final = (NAME, Column("Created At", type="date", description="Time of creation."))
 
 
+_SHOWN: Final[dict[str, Callable[[bytes], Any]]] = {
+    "Object": lambda data: msgspec.Raw(data),
+    "None": lambda _data: None,
+}
+
+
 def wants_table(accept: str) -> bool:
     """Whether one of the accepted types, before plain JSON, is a Table."""
     for choice in accept.split(","):
@@ -64,7 +71,7 @@ def render(
     with_columns: bool = True,
 ) -> bytes:
     """The JSON of a Table; ``rows`` are (cells, the object's JSON)."""
-    show: Callable[[bytes], Any] = {"Object": msgspec.Raw, "None": lambda _data: None}.get(include, _partial)
+    show = _SHOWN.get(include, _partial)
     return msgspec.json.encode(
         {
             "kind": "Table",
@@ -86,7 +93,9 @@ def _partial(data: bytes) -> dict[str, Any]:
 
 
 def human_age(seconds: float) -> str:
-    """How kubectl writes a span of time (apimachinery, ``util/duration``, ``HumanDuration``): ``5s``, ``3m20s``, ``2d4h``."""
+    """How kubectl writes a span of time (apimachinery, ``util/duration``, ``HumanDuration``): ``5s``, ``3m20s``,
+    ``2d4h``.
+    """
     total = int(seconds)
     if total < -1:
         return "<invalid>"

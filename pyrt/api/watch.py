@@ -117,7 +117,9 @@ async def _next(watch: Watch, wait: float | None) -> list[Change]:
 
 
 class _Seen:
-    """Which objects the client knows: one that stops matching the selector is DELETED for it, and one that begins to is ADDED."""
+    """Which objects the client knows: one that stops matching the selector is DELETED for it, and one that begins to
+    is ADDED.
+    """
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection

@@ -1,7 +1,7 @@
 """Requests and limits as cgroup figures, and who dies first when memory runs out.
 
-The kubelet's arithmetic (``pkg/kubelet/cm/helpers_linux.go``, ``pkg/kubelet/qos/policy.go``): a thousandth of a core is 1.024 shares
-and 100 µs of quota in each period of 100 ms.
+The kubelet's arithmetic (``pkg/kubelet/cm/helpers_linux.go``, ``pkg/kubelet/qos/policy.go``): a thousandth of a core
+is 1.024 shares and 100 µs of quota in each period of 100 ms.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def pod_resources(pod: Pod, pids_limit: int = 0) -> Resources:
 
 
 def oom_score_adj(pod: Pod, container: Container | EphemeralContainer, qos: QosClass, memory_capacity: int) -> int:
-    """oom_score_adj(5) of a container's processes, -997 to 1000; ``memory_capacity`` is the machine's, in bytes."""
+    """The oom_score_adj of a container's processes, -997 to 1000; ``memory_capacity`` is the machine's, in bytes."""
     if qos == "Guaranteed" or (pod.spec.priority or 0) >= NODE_CRITICAL:
         return GUARANTEED_OOM
     if qos == "BestEffort":

@@ -35,7 +35,9 @@ class PodDns:
 
 
 def read_resolv_conf(path: Path, upstream: Path = RESOLVED_UPSTREAM) -> DnsConfig:
-    """The host's resolver configuration; empty if there is none. A stub's upstream servers are taken instead of the stub."""
+    """The host's resolver configuration; empty if there is none. A stub's upstream servers are taken instead of the
+    stub.
+    """
     config = parse_resolv_conf(_text(path))
     if config.servers and set(config.servers) <= STUB_ADDRESSES:
         real = parse_resolv_conf(_text(upstream))
@@ -80,8 +82,8 @@ def pod_dns(pod: Pod, host: DnsConfig, cluster: ClusterDns) -> PodDns:
         policy = "Default"
     if policy in ("ClusterFirst", "ClusterFirstWithHostNet") and not cluster.servers:
         message = (
-            f'pod: "{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})". kubelet does not have ClusterDNS IP '
-            f'configured and cannot create Pod using "{policy}" policy. Falling back to "Default" policy.'
+            f'pod: "{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})". kubelet does not have '
+            f'ClusterDNS IP configured and cannot create Pod using "{policy}" policy. Falling back to "Default" policy.'
         )
         warnings.append(("MissingClusterDNS", message))
         policy = "Default"
@@ -115,12 +117,18 @@ def _limited(config: DnsConfig, pod: Pod, warnings: list[tuple[str, str]]) -> Po
     servers, searches = config.servers, config.searches
     if len(servers) > MAX_SERVERS:
         servers = servers[:MAX_SERVERS]
-        message = f"Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {' '.join(servers)}"
+        message = (
+            "Nameserver limits were exceeded, some nameservers have been omitted, "
+            f"the applied nameserver line is: {' '.join(servers)}"
+        )
         warnings.append(("DNSConfigForming", message))
     if len(searches) > MAX_SEARCHES or len(" ".join(searches)) > MAX_SEARCH_CHARS:
         searches = searches[:MAX_SEARCHES]
         while len(" ".join(searches)) > MAX_SEARCH_CHARS:
             searches = searches[:-1]
-        message = f"Search Line limits were exceeded, some search paths have been omitted, the applied search line is: {' '.join(searches)}"
+        message = (
+            "Search Line limits were exceeded, some search paths have been omitted, "
+            f"the applied search line is: {' '.join(searches)}"
+        )
         warnings.append(("DNSConfigForming", message))
     return PodDns(DnsConfig(servers, searches, config.options), tuple(warnings))

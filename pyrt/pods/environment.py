@@ -1,4 +1,6 @@
-"""A container's environment variables, in the kubelet's order (``pkg/kubelet/kubelet_pods.go``, makeEnvironmentVariables)."""
+"""A container's environment variables, in the kubelet's order (``pkg/kubelet/kubelet_pods.go``,
+makeEnvironmentVariables).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Events: what ``kubectl describe`` shows at the bottom. Equal ones are counted, old ones are forgotten.
 
-Written in batches, shortly after they happened: an event is news, not state, and the pod does not wait for it. What is not written when the
-daemon is killed is lost.
+Written in batches, shortly after they happened: an event is news, not state, and the pod does not wait for it. What
+is not written when the daemon is killed is lost.
 """
 
 from __future__ import annotations

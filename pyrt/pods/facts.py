@@ -57,8 +57,8 @@ def gather(config: Config) -> NodeFacts:
 def host_addresses() -> tuple[str, ...]:
     """The addresses that packets to the outside would carry, one a family; the loopback's if there is no way out.
 
-    Connecting a datagram socket sends nothing: the kernel only looks up the route. The destinations are of the documentation
-    ranges (RFC 5737, RFC 3849).
+    Connecting a datagram socket sends nothing: the kernel only looks up the route. The destinations are of the
+    documentation ranges (RFC 5737, RFC 3849).
     """
     found = []
     for family, destination in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):

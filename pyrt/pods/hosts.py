@@ -24,7 +24,9 @@ _ALIASES: Final = "\n# Entries added by HostAliases.\n"
 
 
 def pod_hosts(aliases: Sequence[HostAlias]) -> str:
-    """/etc/hosts of a pod with a network of its own, without the pod's own lines: those stand before :func:`aliases_text`'s part."""
+    """/etc/hosts of a pod with a network of its own, without the pod's own lines: those stand before
+    :func:`aliases_text`'s part.
+    """
     return _LOCAL + aliases_text(aliases)
 
 
@@ -44,8 +46,8 @@ def aliases_text(aliases: Sequence[HostAlias]) -> str:
 def hostname_of(pod: Pod, node_name: str, domain: str) -> tuple[str, str]:
     """The hostname of a pod's UTS namespace and its fully qualified name, empty without a subdomain.
 
-    ``spec.hostname`` or the pod's name, cut to 63 characters and stripped of what may not end a name; the node's with hostNetwork; the
-    whole qualified name with ``setHostnameAsFQDN``.
+    ``spec.hostname`` or the pod's name, cut to 63 characters and stripped of what may not end a name; the node's with
+    hostNetwork; the whole qualified name with ``setHostnameAsFQDN``.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ import msgspec
 
 from pyrt.errors import PyrtError
 from pyrt.ids import ImageId, SandboxId
-from pyrt.images import ImageService
+from pyrt.images.service import ImageService
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.pods import translate
@@ -54,6 +55,7 @@ class Supervisor:
         self._leftovers = store.table("pod-leftovers")
         self._workers: dict[str, PodWorker] = {}
         self._cleaning: set[asyncio.Task[None]] = set()
+        self._removed: list[Callable[[str], None]] = []
         self._unsubscribe = runtime.subscribe(self._on_event)
         self._tools = Tools(
             runtime=runtime,
@@ -91,7 +93,7 @@ class Supervisor:
         ]
 
     def _collect_orphans(self) -> None:
-        for _, value in self._leftovers.items():
+        for value in dict(self._leftovers.items()).values():
             self._clean(msgspec.json.decode(value, type=Leftover))
         planned = {task.get_name() for task in self._cleaning}
         for sandbox in self._own_sandboxes():
@@ -137,15 +139,33 @@ class Supervisor:
             worker.pod = pod
             worker.wake()
 
-    def pod(self, uid: str) -> Pod | None:
-        """The present object of a pod, decoded."""
-        worker = self._workers.get(uid)
+    def on_removed(self, callback: Callable[[str], None]) -> None:
+        """Call back with the namespace whenever a Pod object has been removed from it."""
+        self._removed.append(callback)
+
+    def pods(self) -> list[Pod]:
+        """The present objects of all pods, decoded."""
+        return [worker.pod for worker in self._workers.values()]
+
+    def find(self, namespace: str, name: str) -> Pod | None:
+        """The present object of one pod, decoded."""
+        item = self._store.objects.find(KIND, namespace, name)
+        worker = self._workers.get(item.uid) if item is not None else None
         return worker.pod if worker is not None else None
 
     def sandboxes(self, uid: str) -> tuple[SandboxId, ...]:
         """The sandboxes of a pod."""
         worker = self._workers.get(uid)
         return worker.sandboxes if worker is not None else ()
+
+    def users_of(self, image: ImageId) -> list[str]:
+        """The pods (``namespace/name``) that have containers of an image."""
+        names = set()
+        for status in self._runtime.list_containers():
+            if status.config.image.id == image:
+                meta = self._runtime.sandbox_status(status.sandbox_id).config.metadata
+                names.add(f"{meta.namespace}/{meta.name}")
+        return sorted(names)
 
     def images_in_use(self) -> set[ImageId]:
         """Images that containers of any kind run on."""
@@ -217,6 +237,8 @@ class Supervisor:
             log.debug("pod %s/%s was gone already", meta.namespace, meta.name)
             return
         self._clean(leftover, self._workers.pop(meta.uid, None))
+        for callback in self._removed:
+            callback(meta.namespace)
 
     def _clean(self, leftover: Leftover, worker: PodWorker | None = None) -> None:
         task = asyncio.create_task(self._clean_now(leftover, worker), name=leftover.uid)

@@ -11,8 +11,7 @@ from pyrt.kube.volumes import Volume
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.translate import pod_directory, termination_file
-from pyrt.runtime.config import ContainerConfig
-from pyrt.volumes import registry, sub_path
+from pyrt.volumes import registry
 from pyrt.volumes.types import PreparedVolume, VolumeContext
 
 
@@ -48,14 +47,12 @@ class VolumeSet:
         if pod.spec.volumes:
             await asyncio.to_thread(tear_down, pod, self._facts)
 
-    def prepare_mounts(
-        self, pod: Pod, container: Container | EphemeralContainer, attempt: int, config: ContainerConfig
-    ) -> None:
-        """Make the file for the termination message, and the ``subPath`` directories that are missing.
+    def prepare_mounts(self, pod: Pod, container: Container | EphemeralContainer, attempt: int) -> None:
+        """Make the file for the termination message.
 
         Raises
         ------
-        VolumeError, ContainerConfigError: a directory cannot be made.
+        ContainerConfigError: it cannot be made.
         """
         if container.termination_message_path:
             path = termination_file(pod, container.name, attempt, self._facts)
@@ -69,11 +66,6 @@ class VolumeSet:
                 os.close(fd)
             except OSError as error:
                 raise ContainerConfigError(operation=f"create {path}", errno=error.errno) from error
-        sources = {volume.path: volume for volume in self.prepared.values()}
-        for mount in config.mounts:
-            volume = sources.get(mount.host_path)
-            if mount.sub_path and volume is not None and volume.makes_sub_paths and volume.tmpfs is None:
-                sub_path.ensure(volume.path, mount.sub_path)
 
 
 def volume_context(pod: Pod, facts: NodeFacts) -> VolumeContext:

@@ -1,7 +1,7 @@
 """One pod's worker: observes, asks :func:`pyrt.pods.reconcile.reconcile` what to do, does it, and writes the status.
 
-Small on purpose: everything that is decided is decided in the pure function. A worker sleeps until its pod changes, the runtime
-reports something about one of its containers, or the time that the decision named has come.
+Small on purpose: everything that is decided is decided in the pure function. A worker sleeps until its pod changes,
+the runtime reports something about one of its containers, or the time that the decision named has come.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any, Final, Protocol
 
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId, SandboxId
-from pyrt.images import ImageService
 from pyrt.images.errors import ImageError
+from pyrt.images.service import ImageService
 from pyrt.images.types import Image, PullPolicy
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.times import from_text
 from pyrt.pods import observe, translate
+from pyrt.pods.environment import needs_addresses
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.events import NORMAL, WARNING, EventRecorder
 from pyrt.pods.facts import NodeFacts
@@ -252,9 +253,12 @@ class PodWorker:
 
     def _find(self, name: str) -> Container | EphemeralContainer | None:
         spec = self.pod.spec
-        return next(
-            (c for c in (*spec.init_containers, *spec.containers, *spec.ephemeral_containers) if c.name == name), None
-        )
+        everyone: list[Container | EphemeralContainer] = [
+            *spec.init_containers,
+            *spec.containers,
+            *spec.ephemeral_containers,
+        ]
+        return next((container for container in everyone if container.name == name), None)
 
     def _publish(self, observed: Observed) -> None:
         status = compute_status(self.pod, observed, time.time_ns(), self._node)
@@ -437,7 +441,7 @@ class PodWorker:
         if not actions or not isinstance(actions[0], StartContainer) or actions[0].sandbox_id != _HYPOTHETICAL:
             return None
         container = self._find(actions[0].name)
-        if container is None or translate.needs_addresses(container):
+        if container is None or needs_addresses(container):
             return None
         return actions[0]
 
@@ -484,7 +488,7 @@ class PodWorker:
             back_off=action.back_off,
             pid_target=self._running(target) if target else "",
         )
-        self._volumes.prepare_mounts(self.pod, container, action.attempt, config)
+        self._volumes.prepare_mounts(self.pod, container, action.attempt)
         return config
 
     def _running(self, name: str) -> str:
@@ -541,7 +545,9 @@ class PodWorker:
     # --- the end --------------------------------------------------------------------------------------------------
 
     async def _wind_up(self, decision: Decision) -> None:
-        """The last round of a deleted pod: when its sandboxes are down, the object goes, and the rest is cleared away behind it."""
+        """The last round of a deleted pod: when its sandboxes are down, the object goes, and the rest is cleared away
+        behind it.
+        """
         for action in decision.actions:
             if isinstance(action, StopSandbox):
                 await self._stop_sandbox(action)

@@ -1,0 +1,1 @@
+"""Streams between pods and clients: logs, remote commands, forwarded ports."""

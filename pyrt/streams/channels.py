@@ -1,7 +1,7 @@
 """The channel protocols of Kubernetes' WebSocket streams: every message begins with the number of its channel.
 
-``channel.k8s.io`` is the first version, ``v4`` reports the end as a ``Status`` on channel 3, ``v5`` can close one channel
-(KEP-4006). The base64 twins carry text for clients that cannot send bytes; there the channel is a digit.
+``channel.k8s.io`` is the first version, ``v4`` reports the end as a ``Status`` on channel 3, ``v5`` can close one
+channel (KEP-4006). The base64 twins carry text for clients that cannot send bytes; there the channel is a digit.
 """
 
 from __future__ import annotations

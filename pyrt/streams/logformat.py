@@ -1,7 +1,7 @@
 """The CRI log format: ``<RFC 3339 time> <stdout|stderr> <F|P> <text>`` a line.
 
-Defined by the kubelet's logging design (``kubernetes/design-proposals/node/kubelet-cri-logging.md``): P marks a piece of a longer line whose
-newline is still to come, F its last piece (or a whole line).
+Defined by the kubelet's logging design (``kubernetes/design-proposals/node/kubelet-cri-logging.md``): P marks a piece
+of a longer line whose newline is still to come, F its last piece (or a whole line).
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ BLOCK: Final = 1 << 16
 
 
 def tail_offset(read: ReadAt, size: int, want: int, streams: frozenset[bytes]) -> tuple[int, int]:
-    """Where the last ``want`` lines of a file begin, and how many lines there are from there: fewer than wanted if the file is short.
+    """Where the last ``want`` lines of a file begin, and how many lines there are from there: fewer than wanted if
+    the file is short.
 
     Reads backwards, block by block, no more than is needed.
     """
@@ -159,7 +160,9 @@ def tail_offset(read: ReadAt, size: int, want: int, streams: frozenset[bytes]) -
 
 
 def since_offset(read: ReadAt, size: int, since: int) -> int:
-    """The offset of the first record not older than ``since`` (Unix nanoseconds), by bisection: records are in order of time."""
+    """The offset of the first record not older than ``since`` (Unix nanoseconds), by bisection: records are in order
+    of time.
+    """
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2

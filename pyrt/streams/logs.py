@@ -1,7 +1,7 @@
 """Reading a container's log: from anywhere in it, across rotated files, and following it while it grows.
 
-Rotation renames ``0.log`` to ``0.log.<suffix>`` and opens a new ``0.log``; older files may be gzipped. A reader that was in the old
-file finishes it before it goes on, so that nothing is lost and nothing is read twice.
+Rotation renames ``0.log`` to ``0.log.<suffix>`` and opens a new ``0.log``; older files may be gzipped. A reader that
+was in the old file finishes it before it goes on, so that nothing is lost and nothing is read twice.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def segments(log: Path) -> list[Segment]:
 async def read_log(log: Path, options: LogOptions, stopped: asyncio.Event) -> AsyncIterator[bytes]:
     """Yield the log's text in pieces as they come.
 
-    With ``follow`` it goes on until ``stopped`` is set (the container has ended) and everything written before that has been read; without, it
-    ends at the end of the file. The caller's pace is the reader's pace.
+    With ``follow`` it goes on until ``stopped`` is set (the container has ended) and everything written before that
+    has been read; without, it ends at the end of the file. The caller's pace is the reader's pace.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """exec and attach: a session's descriptors on one side, channels of a WebSocket on the other.
 
-Both directions have back-pressure: a process is not read while the client does not take what it wrote, and a client is not read while
-the process does not take its stdin.
+Both directions have back-pressure: a process is not read while the client does not take what it wrote, and a client
+is not read while the process does not take its stdin.
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ class Process(Protocol):
     stdout: int | None
     stderr: int | None
 
-    def resize(self, rows: int, columns: int) -> None: ...
-    def close_stdin(self) -> None: ...
-    async def wait(self) -> int: ...
+    def resize(self, rows: int, columns: int) -> None:
+        """Set the size of the terminal."""
+
+    def close_stdin(self) -> None:
+        """Let the process read end of file."""
+
+    async def wait(self) -> int:
+        """The exit code, once the process has ended."""
 
 
 class TerminalSize(msgspec.Struct, frozen=True):
@@ -79,6 +84,12 @@ async def serve(frames: Frames, protocol: ChannelProtocol, process: Process, *, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def refuse(frames: Frames, protocol: ChannelProtocol, status: Any, text: str) -> None:
+    """Say on the error channel that there will be no session."""
+    data = msgspec.json.encode(status) if protocol.structured_errors else text.encode()
+    await frames.send(protocol.encode(ERROR, data))
+
+
 def _last_word(protocol: ChannelProtocol, code: int, report: Callable[[int], Any]) -> bytes:
     if protocol.structured_errors:
         return msgspec.json.encode(report(code))
@@ -92,7 +103,9 @@ async def _finish(
     outputs: list[asyncio.Task[None]],
     client: asyncio.Task[None],
 ) -> None:
-    """Deliver what the process wrote before it ended, however slow the client; what its descendants still write is waited for shortly."""
+    """Deliver what the process wrote before it ended, however slow the client; what its descendants still write is
+    waited for shortly.
+    """
     done, pending = await asyncio.wait(outputs, timeout=_LINGER)
     for task in pending:
         task.cancel()

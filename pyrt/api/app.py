@@ -1,0 +1,91 @@
+"""The table of everything that is served. A new kind is a line here and a file in ``kinds``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrt.api.call import Answer, Call
+from pyrt.api.errors import not_found
+from pyrt.api.images import GROUP, Images
+from pyrt.api.kinds import metrics
+from pyrt.api.kinds.events import events
+from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
+from pyrt.api.kinds.nodes import describe_node, nodes
+from pyrt.api.kinds.pods import PodStrategy, pods
+from pyrt.api.podstreams import PodStreams
+from pyrt.api.server import ApiServer
+from pyrt.api.system import System
+from pyrt.config import Config
+from pyrt.images.service import ImageService
+from pyrt.kube.times import to_text
+from pyrt.pods.supervisor import Supervisor
+from pyrt.runtime import Runtime
+from pyrt.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API speaks for."""
+
+    config: Config
+    store: Store
+    runtime: Runtime
+    images: ImageService
+    supervisor: Supervisor
+    scratch: Path
+    """A directory for archives on their way."""
+
+
+def build(parts: Parts) -> ApiServer:
+    """Put the API together."""
+    store, supervisor, runtime = parts.store, parts.supervisor, parts.runtime
+    started_at = time.time_ns()
+    ensure_initial(store)
+
+    def delete_pods(namespace: str) -> None:
+        for item in store.objects.list("Pod", namespace)[0]:
+            supervisor.delete(item, None)
+
+    namespace_strategy = NamespaceStrategy(store, delete_pods)
+    supervisor.on_removed(namespace_strategy.settle)
+    streams = PodStreams(supervisor, runtime)
+    images = Images(parts.images, supervisor, parts.scratch)
+    system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at))
+    usage = metrics.Metrics(supervisor, runtime)
+
+    def pod_status(call: Call) -> Answer:
+        item = store.objects.find("Pod", call.route.namespace, call.route.name)
+        if item is None:
+            raise not_found("pods", call.route.name)
+        return Answer(200, item.data)
+
+    return ApiServer(
+        store,
+        [
+            pods(PodStrategy(supervisor)),
+            events(),
+            namespaces(namespace_strategy),
+            nodes(lambda: describe_node(supervisor.facts, parts.config.node.labels, started_at)),
+        ],
+        subresources={("pods", "log"): streams.log, ("pods", "status"): pod_status},
+        streams={
+            ("pods", "exec"): streams.exec,
+            ("pods", "attach"): streams.attach,
+            ("pods", "portforward"): streams.portforward,
+        },
+        custom={
+            ("GET", GROUP, "images"): images.list_,
+            ("GET", GROUP, "image"): images.get,
+            ("DELETE", GROUP, "images"): images.remove,
+            ("POST", GROUP, "images/pull"): images.pull,
+            ("POST", GROUP, "images/save"): images.save,
+            ("POST", GROUP, "images/prune"): images.prune,
+            ("GET", GROUP, "system/info"): system.info,
+            ("GET", GROUP, "system/df"): system.df,
+            ("POST", GROUP, "system/prune"): system.prune,
+        },
+        custom_streams={("POST", GROUP, "images/import"): images.import_},
+        groups={(metrics.GROUP, metrics.VERSION): usage.serve},
+    )

@@ -1,0 +1,1 @@
+"""One file a kind: its columns, and what is peculiar to it."""

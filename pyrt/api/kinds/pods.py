@@ -1,0 +1,145 @@
+"""Pods: decoded, defaulted and validated by :mod:`pyrt.kube`, run by the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pyrt.api.errors import ApiError, bad_request, invalid
+from pyrt.api.kinds.pod_table import COLUMNS, cells
+from pyrt.api.resources import ALL_VERBS, Resource, Strategy, Subresource, WriteContext
+from pyrt.kube import decode
+from pyrt.kube.admission import admit_pod
+from pyrt.kube.defaults import set_pod_defaults
+from pyrt.kube.field import FieldError
+from pyrt.kube.pod import Pod
+from pyrt.kube.podstatus import PodStatus
+from pyrt.kube.qos import qos_class
+from pyrt.kube.response import DeleteOptions, Status, StatusCause
+from pyrt.kube.support import check
+from pyrt.kube.update import validate_pod_update
+from pyrt.kube.validation import validate_pod_create
+from pyrt.pods.supervisor import Supervisor
+from pyrt.store import StoredObject
+
+_decoder: Final = msgspec.json.Decoder(Pod)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class PodStrategy(Strategy[Pod]):
+    """Creates, updates and deletes through the supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.delete = self._delete
+
+    def decode(self, body: bytes, context: WriteContext) -> Pod:
+        """See :class:`Strategy`."""
+        try:
+            pod = decode.from_json(body, Pod, strict=context.strict)
+        except decode.DecodeError as error:
+            raise _undecodable(error) from error
+        if (pod.api_version, pod.kind) != ("v1", "Pod"):
+            raise bad_request(
+                f"the API version in the data ({pod.api_version}/{pod.kind}) does not match "
+                "the expected API version (v1/Pod)"
+            )
+        return pod
+
+    def load(self, item: StoredObject) -> Pod:
+        """See :class:`Strategy`."""
+        return _decoder.decode(item.data)
+
+    def encode(self, value: Pod) -> bytes:
+        """See :class:`Strategy`."""
+        return _encode(value)
+
+    def prepare_create(self, value: Pod, context: WriteContext) -> None:
+        """See :class:`Strategy`."""
+        set_pod_defaults(value)
+        admit_pod(value)
+        value.metadata.generation = 1
+        node = self._supervisor.facts.name
+        if value.spec.node_name not in ("", node):
+            context.warnings.append(f"spec.nodeName: there is one node here, {node}")
+        _refuse(value, validate_pod_create(value))
+        findings = check(value)
+        _refuse(value, findings.refused)
+        context.warnings.extend(findings.warnings)
+        value.spec.node_name = node
+        value.status = PodStatus(phase="Pending", qos_class=qos_class(value))
+
+    def prepare_update(self, value: Pod, old: Pod, context: WriteContext) -> None:
+        """See :class:`Strategy`."""
+        value.status = old.status
+        set_pod_defaults(value)
+        admit_pod(value)
+        _refuse(value, validate_pod_update(value, old))
+        if value.spec != old.spec:
+            value.metadata.generation = old.metadata.generation + 1
+
+    def created(self, value: Pod, item: StoredObject) -> None:
+        """See :class:`Strategy`."""
+        self._supervisor.created(value)
+
+    def updated(self, value: Pod, item: StoredObject) -> None:
+        """See :class:`Strategy`."""
+        self._supervisor.updated(value)
+
+    async def _delete(self, item: StoredObject, options: DeleteOptions, context: WriteContext) -> StoredObject | Status:
+        grace = options.grace_period_seconds
+        if grace is not None and grace < 0:
+            grace = 1  # what the API server makes of it
+        if grace == 0:
+            context.warnings.append(
+                "Immediate deletion does not wait for confirmation that the running resource has been terminated. "
+                "The resource may continue to run on the cluster indefinitely."
+            )
+        remaining = self._supervisor.delete(item, grace)
+        return remaining if remaining is not None else item
+
+
+def _undecodable(error: decode.DecodeError) -> ApiError:
+    if error.errors and error.errors[0].startswith("invalid JSON"):
+        return bad_request(f"the object provided is unrecognized (must be of type Pod): {error.errors[0]}")
+    return bad_request(f'Pod in version "v1" cannot be handled as a Pod: {error}')
+
+
+def _refuse(pod: Pod, errors: Sequence[FieldError]) -> None:
+    causes = [StatusCause(reason=e.reason, message=e.message, field=e.field) for e in errors]
+    if causes:
+        raise invalid("Pod", pod.metadata.name, causes)
+
+
+def pods(strategy: PodStrategy) -> Resource:
+    """``v1 Pod``."""
+    return Resource(
+        plural="pods",
+        singular="pod",
+        kind="Pod",
+        verbs=ALL_VERBS,
+        strategy=strategy,
+        short_names=("po",),
+        categories=("all",),
+        subresources=(
+            Subresource("attach", "PodAttachOptions", ("create", "get")),
+            Subresource("exec", "PodExecOptions", ("create", "get")),
+            Subresource("log", "Pod", ("get",)),
+            Subresource("portforward", "PodPortForwardOptions", ("create", "get")),
+            Subresource("status", "Pod", ("get",)),
+        ),
+        fields={
+            "spec.nodeName": ("spec", "nodeName"),
+            "spec.restartPolicy": ("spec", "restartPolicy"),
+            "spec.schedulerName": ("spec", "schedulerName"),
+            "spec.serviceAccountName": ("spec", "serviceAccountName"),
+            "spec.hostNetwork": ("spec", "hostNetwork"),
+            "status.phase": ("status", "phase"),
+            "status.podIP": ("status", "podIP"),
+            "status.nominatedNodeName": ("status", "nominatedNodeName"),
+        },
+        columns=COLUMNS,
+        cells=cells,
+    )

@@ -1,0 +1,319 @@
+"""The subresources of a pod that are streams: log, exec, attach, portforward."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import WSMsgType, web
+
+from pyrt.api.call import Call, Streamed
+from pyrt.api.errors import ApiError, bad_request, not_found, status_object, success
+from pyrt.api.query import flag, integer
+from pyrt.errors import PyrtError
+from pyrt.ids import ContainerId
+from pyrt.kube.pod import Pod
+from pyrt.kube.response import Status, StatusCause, StatusDetails
+from pyrt.pods import translate
+from pyrt.pods.supervisor import Supervisor
+from pyrt.runtime import Runtime
+from pyrt.runtime.session import Session
+from pyrt.runtime.status import ContainerState, ContainerStatus
+from pyrt.streams import portforward, remotecommand
+from pyrt.streams.channels import PORT_FORWARD, REMOTE_COMMAND, ChannelProtocol, choose
+from pyrt.streams.logformat import BOTH_STREAMS, LogOptions, parse_time
+from pyrt.streams.logs import read_log
+
+_STREAMS: Final = {
+    "": BOTH_STREAMS,
+    "All": BOTH_STREAMS,
+    "Stdout": frozenset((b"stdout",)),
+    "Stderr": frozenset((b"stderr",)),
+}
+_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
+_MAX_MESSAGE: Final = 1 << 20
+"""Bytes in one WebSocket message from a client."""
+
+
+class PodStreams:
+    """Answers for the streams of pods."""
+
+    def __init__(self, supervisor: Supervisor, runtime: Runtime) -> None:
+        self._supervisor = supervisor
+        self._runtime = runtime
+
+    # --- log ------------------------------------------------------------------------------------------------------
+
+    def log(self, call: Call) -> Streamed:
+        """``pods/log``. Raises ApiError."""
+        pod = self._pod(call)
+        options = log_options(call)
+        name = _container_name(pod, call.query.get("container", ""))
+        previous = flag(call.query, "previous")
+        instances = [status for status in self._instances(pod) if status.config.name == name]
+        latest = max(instances, key=lambda status: status.config.attempt, default=None)
+        if latest is None:
+            raise bad_request(_waiting_text(pod, name))
+        attempt = latest.config.attempt
+        if previous:
+            attempt -= 1
+            if attempt < 0 or not any(status.config.attempt == attempt for status in instances):
+                raise bad_request(f'previous terminated container "{name}" in pod "{pod.metadata.name}" not found')
+        path = translate.log_directory(pod, self._supervisor.facts) / translate.log_path(name, attempt)
+        running = None if previous or latest.state is not ContainerState.RUNNING else latest.id
+        return Streamed(self._lines(path, options, running), "text/plain")
+
+    async def _lines(self, path: Any, options: LogOptions, running: ContainerId | None) -> AsyncIterator[bytes]:
+        stopped = asyncio.Event()
+        if running is None or not options.follow:
+            stopped.set()
+            async for piece in read_log(path, options, stopped):
+                yield piece
+            return
+        end = asyncio.create_task(self._wait(running, stopped))
+        try:
+            async for piece in read_log(path, options, stopped):
+                yield piece
+        finally:
+            end.cancel()
+            await asyncio.gather(end, return_exceptions=True)
+
+    async def _wait(self, container_id: ContainerId, stopped: asyncio.Event) -> None:
+        try:
+            with contextlib.suppress(PyrtError):  # it was removed
+                await self._runtime.wait_container(container_id)
+        finally:
+            stopped.set()
+
+    # --- exec and attach ------------------------------------------------------------------------------------------
+
+    async def exec(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+        """``pods/exec``. Raises ApiError before the upgrade."""
+        command = tuple(call.repeated.get("command", ()))
+        if not command:
+            raise bad_request("you must specify at least one command for the container")
+        container = self._running(self._pod(call), call)
+        stdin, stdout, stderr, tty = _stream_flags(call)
+
+        async def begin() -> Session:
+            return await self._runtime.exec(
+                container.id, command, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty
+            )
+
+        return await _converse(request, begin, exit_status)
+
+    async def attach(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+        """``pods/attach``. Raises ApiError before the upgrade."""
+        container = self._running(self._pod(call), call)
+        stdin, stdout, stderr, tty = _stream_flags(call)
+        if stdin and not container.config.stdin:
+            raise bad_request(f"container {container.config.name} has no stdin: set stdin: true in the pod")
+        if tty and not container.config.tty:
+            raise bad_request(f"container {container.config.name} has no terminal: set tty: true in the pod")
+
+        async def begin() -> Session:
+            return await self._runtime.attach(container.id, stdin=stdin, stdout=stdout, stderr=stderr and not tty)
+
+        return await _converse(request, begin, lambda _code: success())
+
+    # --- port forwarding ------------------------------------------------------------------------------------------
+
+    async def portforward(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+        """``pods/portforward``. Raises ApiError before the upgrade."""
+        pod = self._pod(call)
+        ports = [_port(text) for value in call.repeated.get("ports", ()) for text in value.split(",")]
+        if not ports:
+            raise bad_request("you must specify at least 1 port")
+        sandboxes = self._supervisor.sandboxes(pod.metadata.uid)
+        if pod.status.phase != "Running" or not sandboxes:
+            raise bad_request(f"unable to forward port because pod is not running. Current status={pod.status.phase}")
+        frames, protocol = await _upgrade(request, PORT_FORWARD)
+        with contextlib.suppress(ConnectionError):
+            await portforward.serve(frames, protocol, ports, lambda port: self._runtime.connect(sandboxes[-1], port))
+        return await frames.close()
+
+    # --- finding --------------------------------------------------------------------------------------------------
+
+    def _pod(self, call: Call) -> Pod:
+        pod = self._supervisor.find(call.route.namespace, call.route.name)
+        if pod is None:
+            raise not_found("pods", call.route.name)
+        return pod
+
+    def _instances(self, pod: Pod) -> list[ContainerStatus]:
+        return [
+            status
+            for sandbox_id in self._supervisor.sandboxes(pod.metadata.uid)
+            for status in self._runtime.list_containers(sandbox_id)
+        ]
+
+    def _running(self, pod: Pod, call: Call) -> ContainerStatus:
+        name = _container_name(pod, call.query.get("container", ""))
+        for status in self._instances(pod):
+            if status.config.name == name and status.state is ContainerState.RUNNING:
+                return status
+        if pod.status.phase in ("Succeeded", "Failed"):
+            raise bad_request(f"cannot exec into a container in a completed pod; current phase is {pod.status.phase}")
+        raise ApiError(
+            404, "NotFound", f'unable to upgrade connection: container not found ("{name}")', StatusDetails()
+        )
+
+
+def log_options(call: Call) -> LogOptions:
+    """What of a log is wanted. Raises ApiError 400."""
+    query = call.query
+    seconds = integer(query, "sinceSeconds", minimum=1)
+    moment = query.get("sinceTime", "")
+    if seconds is not None and moment:
+        raise bad_request("at most one of `sinceTime` or `sinceSeconds` may be specified")
+    since = time.time_ns() - seconds * 1_000_000_000 if seconds is not None else None
+    if moment:
+        try:
+            since = parse_time(moment.encode())
+        except (ValueError, UnicodeError) as error:
+            raise bad_request(f"sinceTime: Invalid value: {moment!r}: {error}") from error
+    stream = query.get("stream", "")
+    if stream not in _STREAMS:
+        raise bad_request(f'stream: Unsupported value: "{stream}": supported values: "All", "Stdout", "Stderr"')
+    return LogOptions(
+        follow=flag(query, "follow"),
+        timestamps=flag(query, "timestamps"),
+        since=since,
+        tail=integer(query, "tailLines", minimum=0),
+        limit_bytes=integer(query, "limitBytes", minimum=1),
+        streams=_STREAMS[stream],
+    )
+
+
+def _container_name(pod: Pod, asked: str) -> str:
+    spec = pod.spec
+    regular = [container.name for container in spec.containers]
+    inits = [container.name for container in spec.init_containers]
+    others = [container.name for container in spec.ephemeral_containers]
+    if asked:
+        if asked not in (*regular, *inits, *others):
+            raise bad_request(f"container {asked} is not valid for pod {pod.metadata.name}")
+        return asked
+    preferred = pod.metadata.annotations.get(_DEFAULT_CONTAINER, "")
+    if preferred in regular:
+        return preferred
+    if len(regular) == 1 and not inits and not others:
+        return regular[0]
+    if len(regular) == 1:
+        return regular[0]
+    text = f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{' '.join(regular)}]"
+    if inits:
+        text += f" or one of the init containers: [{' '.join(inits)}]"
+    raise bad_request(text)
+
+
+def _waiting_text(pod: Pod, name: str) -> str:
+    statuses = (*pod.status.container_statuses, *pod.status.init_container_statuses)
+    for status in statuses:
+        if status.name == name and status.state.waiting is not None:
+            reason = status.state.waiting.reason or "ContainerCreating"
+            detail = "trying and failing to pull image" if reason in ("ErrImagePull", "ImagePullBackOff") else reason
+            verb = "" if detail is not reason else "waiting to start: "
+            return f'container "{name}" in pod "{pod.metadata.name}" is {verb}{detail}'
+    return f'container "{name}" in pod "{pod.metadata.name}" is waiting to start: ContainerCreating'
+
+
+def _stream_flags(call: Call) -> tuple[bool, bool, bool, bool]:
+    stdin, stdout, stderr, tty = (flag(call.query, name) for name in ("stdin", "stdout", "stderr", "tty"))
+    if not (stdin or stdout or stderr):
+        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
+    return stdin, stdout, stderr, tty
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise bad_request(f"ports: Invalid value: {text!r}: must be between 1 and 65535, inclusive")
+    return int(text)
+
+
+def exit_status(code: int) -> Status:
+    """The last word of exec: how the command ended."""
+    if code == 0:
+        return success()
+    return status_object(
+        500,
+        "NonZeroExitCode",
+        f"command terminated with non-zero exit code: exit status {code}",
+        StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
+    )
+
+
+class WebSocketFrames:
+    """aiohttp's WebSocket as :class:`pyrt.streams.remotecommand.Frames`."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+
+    async def send(self, message: bytes | str) -> None:
+        """One message, binary or text. Raises ConnectionError."""
+        if isinstance(message, str):
+            await self._socket.send_str(message)
+        else:
+            await self._socket.send_bytes(message)
+
+    async def receive(self) -> bytes | str | None:
+        """The next message; ``None`` when the client has closed."""
+        message = await self._socket.receive()
+        if message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
+            data: bytes | str = message.data
+            return data
+        return None
+
+    async def close(self) -> web.StreamResponse:
+        """Say goodbye."""
+        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
+            await self._socket.close()
+        return self._socket
+
+
+async def _upgrade(
+    request: web.BaseRequest, known: dict[str, ChannelProtocol]
+) -> tuple[WebSocketFrames, ChannelProtocol]:
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise bad_request("Upgrade request required: this stream is a WebSocket")
+    header = request.headers.get("Sec-WebSocket-Protocol", "")
+    protocol = choose([name.strip() for name in header.split(",") if name.strip()], known)
+    if protocol is None:
+        raise bad_request(
+            f"unable to upgrade: none of the subprotocols [{header}] is known; known are {' '.join(known)}"
+        )
+    socket = web.WebSocketResponse(protocols=(protocol.name,), max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
+    await socket.prepare(request)
+    return WebSocketFrames(socket), protocol
+
+
+async def _converse(
+    request: web.BaseRequest, begin: Callable[[], Awaitable[Session]], report: Callable[[int], Status]
+) -> web.StreamResponse:
+    """Upgrade, begin the session, and carry it. A session that cannot begin is told on the error channel."""
+    frames, protocol = await _upgrade(request, REMOTE_COMMAND)
+    with contextlib.suppress(ConnectionError):
+        try:
+            session = await begin()
+        except PyrtError as error:
+            await remotecommand.refuse(frames, protocol, failure_status(error), str(error))
+        else:
+            async with session:
+                await remotecommand.serve(frames, protocol, session, report=report)
+    return await frames.close()
+
+
+def failure_status(error: PyrtError) -> Status:
+    """A command that could not be started: its exit code if it has one, as a shell would say."""
+    code = getattr(error, "exit_code", None)
+    if code is not None:
+        return status_object(
+            500,
+            "NonZeroExitCode",
+            str(error),
+            StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
+        )
+    return status_object(500, "InternalError", f"Internal error occurred: {error}")

@@ -1,0 +1,111 @@
+"""The composition root: what depends on what, in the order in which it is started; stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from pathlib import Path
+
+from pyrt.api.app import Parts, build
+from pyrt.api.server import ApiServer
+from pyrt.config import Config
+from pyrt.daemon import listen
+from pyrt.daemon.errors import DaemonError
+from pyrt.ids import ImageId
+from pyrt.images.service import ImageService
+from pyrt.pods.facts import gather
+from pyrt.pods.supervisor import Supervisor
+from pyrt.runtime import Runtime
+from pyrt.store import Store
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 2.0
+"""How long connections may take to end."""
+
+
+class Daemon:
+    """One running instance. ``async with Daemon(config)`` serves until the block is left; pods run on."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.supervisor: Supervisor
+        self.runtime: Runtime
+        self.images: ImageService
+        self.store: Store
+        self._api: ApiServer | None = None
+        self._undo = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Daemon:
+        try:
+            await self._start()
+        except BaseException:
+            await self._undo.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._api is not None:
+            self._api.stopping = True
+        await self._undo.aclose()
+
+    async def _start(self) -> None:
+        begun = time.monotonic()
+        config, undo = self.config, self._undo
+        _make_directories(config)
+        # First of all: its lock makes this the only daemon of the root directory.
+        self.store = undo.enter_context(Store(config.paths.root))
+        self.runtime = Runtime(config, self.store)
+        undo.push_async_callback(self.runtime.close)
+        self.images = ImageService(config.paths.root, config.images, self.store, in_use=self._images_in_use)
+        undo.push_async_callback(self.images.close)
+        await self.images.start()
+        await self.runtime.recover()
+        self.supervisor = Supervisor(self.store, self.runtime, self.images, gather(config))
+        undo.push_async_callback(self.supervisor.close)
+        scratch = config.paths.root / "tmp"
+        _clear(scratch)
+        self._api = build(Parts(config, self.store, self.runtime, self.images, self.supervisor, scratch))
+        self.supervisor.start()
+        await self._listen(self._api)
+        log.info(
+            "serving %s: %d pods, %d images, ready in %.0f ms",
+            config.api_socket,
+            len(self.supervisor.pods()),
+            len(self.images.list()),
+            (time.monotonic() - begun) * 1000,
+        )
+
+    def _images_in_use(self) -> set[ImageId]:
+        return {status.config.image.id for status in self.runtime.list_containers()}
+
+    async def _listen(self, api: ApiServer) -> None:
+        config = self.config
+        handler = api.server()
+        self._undo.push_async_callback(handler.shutdown, SHUTDOWN_SECONDS)
+        sock = listen.activated_socket(config.api_socket, dict(os.environ))
+        if sock is None:
+            sock = listen.listen(config.api_socket, config.api.mode)
+            self._undo.callback(listen.forget, config.api_socket, sock)
+        server = await asyncio.get_running_loop().create_unix_server(handler, sock=sock, backlog=512)
+        self._undo.callback(server.close)
+
+
+def _make_directories(config: Config) -> None:
+    """What has to exist before anything else; /run is empty after a boot, and /var may be new."""
+    paths = config.paths
+    for path, mode in ((paths.root, 0o711), (paths.run, 0o711), (paths.logs, 0o755), (paths.root / "pods", 0o711)):
+        try:
+            path.mkdir(mode=mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DaemonError(subject=f"directory {path}", operation="create", errno=error.errno) from error
+
+
+def _clear(directory: Path) -> None:
+    """A directory for files that do not outlive a daemon."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for entry in directory.iterdir():
+        entry.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""``pyrt daemon``: run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+
+from pyrt.config import Config, load_config
+from pyrt.daemon import journal
+from pyrt.daemon.compose import Daemon
+from pyrt.daemon.notify import Notifier
+from pyrt.errors import PyrtError
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config | str | None = None, *, log_level: str = "INFO") -> int:
+    """Serve in the foreground until SIGTERM or SIGINT; the pods run on.
+
+    ``config`` is a configuration, the path of one, or ``None`` for the usual places. The exit code: 0, or 1 if the
+    daemon could not start.
+    """
+    journal.set_up(os.environ.get("PYRT_LOG", log_level))
+    try:
+        asyncio.run(_serve(config if isinstance(config, Config) else load_config(config)))
+    except PyrtError as error:
+        log.critical("%s", error)
+        return 1
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # A terminal that closes is no reason to stop, nor is a client that hangs up.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    os.umask(0o022)
+    notifier = Notifier()
+    async with Daemon(config) as daemon:
+        # What exists now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        notifier.ready(f"{len(daemon.supervisor.pods())} pods")
+        await stop.wait()
+        log.info("stopping; pods run on")
+        notifier.stopping()
