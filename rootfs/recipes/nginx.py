@@ -1,4 +1,4 @@
-"""nginx: Debian's nginx-light with its libraries over the busybox layer; behaves as upstream's image does."""
+"""nginx: Debian's, without modules, with its libraries over the busybox layer; behaves as upstream's image does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAMES = ("docker.io/library/nginx:latest",)
 
-_PACKAGES = ("nginx-light", "nginx-common", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g")
+_PACKAGES = ("nginx", "nginx-common", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g")
 
 _CONF = """\
 user www-data;
