@@ -14,6 +14,7 @@ from pyrt.cli.check.model import CLONE_NEWNET, Finding, Status, finding, in_chil
 
 RULES = """
 table {family} pyrt_check {{
+  chain guard {{ type filter hook prerouting priority raw; fib saddr . iif oif missing drop; }}
   map ports {{ type inet_service : verdict; }}
   chain out {{ type nat hook postrouting priority srcnat; masquerade; }}
 }}
@@ -31,15 +32,16 @@ def nft() -> Iterator[Finding]:
         yield Finding("nftables", Status.UNKNOWN, AS_ROOT)
         return
     problems = {
-        family: in_child(functools.partial(_load, program, family), namespaces=CLONE_NEWNET) for family in ("ip", "ip6")
+        family: in_child(functools.partial(_load, program, family), namespaces=CLONE_NEWNET)
+        for family in ("inet", "ip6")
     }
     yield finding(
         "nftables",
-        not problems["ip"],
-        problems["ip"] or "NAT works",
-        "modprobe nft_masq nft_nat, or a kernel with CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ",
+        not problems["inet"],
+        problems["inet"] or "NAT works",
+        "modprobe -a nft_masq nft_nat nft_fib_inet, or a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_MASQ",
     )
-    if problems["ip6"] and not problems["ip"]:
+    if problems["ip6"] and not problems["inet"]:
         yield Finding("nftables IPv6", Status.WARNING, problems["ip6"], "a kernel with CONFIG_NF_NAT for IPv6")
 
 

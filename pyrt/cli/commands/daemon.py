@@ -25,6 +25,7 @@ def command(session: Session, /, log_level: str) -> int:
     The other commands start it in the background when none answers, so this is for service managers (it
     speaks sd_notify) and for those who want to watch it.
     """
+    from pyrt.config import load_config
     from pyrt.daemon.main import run
 
-    return run(session.config, log_level=log_level)
+    return run(load_config(session.config), log_level=log_level.upper())
