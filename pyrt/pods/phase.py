@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -36,7 +36,7 @@ def _not_begun(status: ContainerStatus | None) -> bool:
     return status is None or (status.state.running is None and _end(status) is None)
 
 
-def _tally(spec: PodSpec, statuses: Mapping[str, ContainerStatus]) -> _Tally:
+def _tally(spec: PodSpec, statuses: Mapping[str, ContainerStatus], replaced: Collection[str]) -> _Tally:
     tally = _Tally()
     for container in spec.containers:
         status = statuses.get(container.name)
@@ -47,7 +47,7 @@ def _tally(spec: PodSpec, statuses: Mapping[str, ContainerStatus]) -> _Tally:
         else:
             tally.stopped += 1
             tally.succeeded += end.exit_code == 0
-            tally.to_restart += should_restart(container, spec, end.exit_code)
+            tally.to_restart += container.name in replaced or should_restart(container, spec, end.exit_code)
     return tally
 
 
@@ -60,11 +60,14 @@ def _initialising(container: Container, status: ContainerStatus | None, begun: b
     return status is None or _not_begun(status) or (status.state.running is not None and not status.started)
 
 
-def compute_phase(spec: PodSpec, statuses: Iterable[ContainerStatus], *, ended: bool = False) -> Phase:
+def compute_phase(
+    spec: PodSpec, statuses: Iterable[ContainerStatus], *, ended: bool = False, replaced: Collection[str] = ()
+) -> Phase:
     """The phase that ``statuses`` (of init and regular containers) amount to.
 
     ``ended`` says that nothing will be started any more, so that a pod whose containers are all down is Succeeded or
-    Failed whatever its restart policy. The caller keeps a phase that is final.
+    Failed whatever its restart policy. ``replaced`` names containers that were stopped to be started anew, whatever the
+    policy. The caller keeps a phase that is final.
     """
     by_name = {status.name: status for status in statuses}
     for container in spec.init_containers:
@@ -74,7 +77,7 @@ def compute_phase(spec: PodSpec, statuses: Iterable[ContainerStatus], *, ended: 
             continue
         if ended or not should_restart(container, spec, end.exit_code):
             return "Failed"
-    tally = _tally(spec, by_name)
+    tally = _tally(spec, by_name, replaced)
     if ended and tally.running == 0:
         return "Succeeded" if tally.succeeded == len(spec.containers) else "Failed"
     begun = tally.running + tally.stopped > 0

@@ -72,7 +72,8 @@ class _Snapshot:
         inits = [self._container(c, initial, known, init=True) for c in spec.init_containers]
         apps = [self._container(c, initial, known) for c in spec.containers]
         others = [self._container(c, "ContainerCreating", known) for c in spec.ephemeral_containers]
-        phase: str = compute_phase(spec, (*inits, *apps), ended=self._all_down())
+        replaced = [c.name for c in self._latest.values() if c.stop_reason == "Changed" and self._ended is None]
+        phase: str = compute_phase(spec, (*inits, *apps), ended=self._all_down(), replaced=replaced)
         reason, message = "", ""
         if old.phase in TERMINAL:
             phase, reason, message = old.phase, old.reason, old.message
