@@ -373,7 +373,8 @@ int unpack_tree_hardlink(struct unpack_tree *tree, const char *path, const char 
 	if (find(tree, path, &place) < 0) return -1;
 	if (!*place.name) return fail(tree, UNPACK_HOSTILE, 0, path, "a hard link without a name");
 	int directory = open_in_root(tree, from.parent, O_RDONLY | O_DIRECTORY);
-	if (directory < 0) return refused(tree, path, "open the directory of a hard link's target");
+	if (directory < 0)
+		return fail(tree, UNPACK_HOSTILE, errno, path, "open the directory of a hard link's target");
 	int result = linkat(directory, from.name, tree->parent_fd, place.name, 0);
 	if (result < 0 && errno == EEXIST) {
 		struct stat old, new;
