@@ -66,9 +66,7 @@ class Paths(Section, frozen=True, kw_only=True):
             path: Path = getattr(self, key)
             _require(path.is_absolute(), key, f"expected an absolute path, got {str(path)!r}")
             _require(".." not in path.parts, key, f"expected a path without '..', got {str(path)!r}")
-            _require(
-                path not in seen, key, f"{path} is already paths.{seen.get(path)}; expected a directory of its own"
-            )
+            _require(path not in seen, key, f"{path} is paths.{seen.get(path)} too; expected another directory")
             seen[path] = key
 
 
@@ -109,29 +107,26 @@ class Network(Section, frozen=True, kw_only=True):
     """``[network]``: the pods' addresses and the way out."""
 
     ipv4_cidr: str = "10.231.0.0/16"
-    """Pods' IPv4 addresses come from here. Empty: no IPv4 in pods. At most /29 (four pods)."""
+    """Pods' IPv4 addresses come from here. Empty: no IPv4 in pods. The smallest is a /29, for 5 pods."""
     ipv6_cidr: str = "fd0c:5079:7274::/64"
-    """Pods' IPv6 addresses come from here. Empty: no IPv6 in pods. At most /125."""
+    """Pods' IPv6 addresses come from here. Empty: no IPv6 in pods. The smallest is a /125, for 6
+    pods."""
     mtu: int = 0
     """Of every pod's eth0, 1280 to 65535. 0: that of the interface which has the host's default route."""
     interface_prefix: str = "pyrt"
     """Names of the host's sides of the veth pairs start with it; at most 7 letters and digits."""
     nft_table: str = "pyrt"
-    """The nftables tables (one in each of the families used) that the daemon owns."""
+    """The nftables table (family inet) that the daemon owns."""
     masquerade: bool = True
     """Give packets from pods to anything but pods the host's address."""
 
     def __post_init__(self) -> None:
         ipv4, ipv6 = self.ipv4, self.ipv6
-        _require(
-            ipv4 is not None or ipv6 is not None, "ipv4_cidr", "expected a CIDR here or in ipv6_cidr: both are empty"
-        )
+        _require(ipv4 is not None or ipv6 is not None, "ipv4_cidr", "expected a CIDR, as ipv6_cidr is empty too")
         if ipv4 is not None:
             _require(ipv4.prefixlen <= 29, "ipv4_cidr", f"expected a prefix of /29 or shorter, got /{ipv4.prefixlen}")
             for reserved in _RESERVED_V4:
-                _require(
-                    not ipv4.overlaps(reserved), "ipv4_cidr", f"{ipv4} overlaps {reserved}; expected a private range"
-                )
+                _require(not ipv4.overlaps(reserved), "ipv4_cidr", f"{ipv4} overlaps the reserved {reserved}")
         if ipv6 is not None:
             _require(ipv6.prefixlen <= 125, "ipv6_cidr", f"expected a prefix of /125 or shorter, got /{ipv6.prefixlen}")
             for reserved6 in _RESERVED_V6:
@@ -372,12 +367,10 @@ class Config(Section, frozen=True, kw_only=True):
     api: Api = Api()
 
     def __post_init__(self) -> None:
-        # The control socket of a pod, <run>/pods/<64 hexadecimal digits>/c..., is reached through its directory, so
-        # only the API socket has to fit a sockaddr_un.
         _require(
             len(os.fsencode(self.api_socket)) <= 107,
             "paths.run",
-            f"the API socket {self.api_socket} is longer than 107 bytes",
+            f"expected a shorter path: the API socket {self.api_socket} would be longer than 107 bytes",
         )
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyrt.network.errors import NetworkError, PoolExhausted, PortTaken
-    from pyrt.network.explain import explain
+    from pyrt.network.explanation import explain
     from pyrt.network.network import Network
     from pyrt.network.types import HOST_NETNS_FD, Attachment, HostPort
 
@@ -33,7 +33,7 @@ _HOME = {
     "NetworkError": "errors",
     "PoolExhausted": "errors",
     "PortTaken": "errors",
-    "explain": "explain",
+    "explain": "explanation",
 }
 
 
