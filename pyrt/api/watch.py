@@ -1,4 +1,4 @@
-"""Watches: the changes of a kind as a stream of JSON lines (Kubernetes API concepts, "Efficient detection of changes")."""
+"""Watches: changes as a stream of JSON lines (Kubernetes API concepts, "Efficient detection of changes")."""
 
 from __future__ import annotations
 

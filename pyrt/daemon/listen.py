@@ -1,4 +1,4 @@
-"""The listening socket: handed over by the service manager, or made here, with no moment in which it is open to others."""
+"""The listening socket: handed over by the service manager, or made here, never open to others for a moment."""
 
 from __future__ import annotations
 

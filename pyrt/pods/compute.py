@@ -146,7 +146,7 @@ def _pod_limit(pod: Pod, name: str, figure: _Figure) -> int | None:
 
 
 def _sum_or_peak(pod: Pod, figure: Callable[[Container], int]) -> int:
-    """What all containers need together, or an init container beside the sidecars started before it, whichever is more."""
+    """What all containers need together, or an init container beside its earlier sidecars, whichever is more."""
     running = sum(map(figure, pod.spec.containers))
     sidecars = peak = 0
     for container in pod.spec.init_containers:

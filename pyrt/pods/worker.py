@@ -57,7 +57,13 @@ from pyrt.pods.status import Node, compute_status
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
-from pyrt.runtime.errors import ContainerNotFoundError, RuntimeFailure, SandboxNotFoundError, StartError
+from pyrt.runtime.errors import (
+    ContainerNotFoundError,
+    RuntimeFailure,
+    SandboxError,
+    SandboxNotFoundError,
+    StartError,
+)
 from pyrt.runtime.status import ContainerState
 
 log = logging.getLogger(__name__)
@@ -413,12 +419,14 @@ class PodWorker:
                     status, container_id = await self._tools.runtime.run_pod(config, container)
                     self.adopt(status.id)
                     self._started(first, container_id)
+        except SandboxError as error:
+            self._sandbox_failed(error)
+            raise _Step from error
         except RuntimeFailure as error:
+            # The sandbox stands; what failed is the container in it.
             self._rediscover()
-            if container is not None and first is not None and action.attempt in self._attempts():
+            if first is not None:
                 self._start_failed(first, error)
-            else:
-                self._sandbox_failed(error)
             raise _Step from error
         self._sandbox_failure = None
         for reason, message in translate.dns_warnings(self.pod, self._tools.facts):
@@ -444,10 +452,6 @@ class PodWorker:
         if container is None or needs_addresses(container):
             return None
         return actions[0]
-
-    def _attempts(self) -> set[int]:
-        runtime = self._tools.runtime
-        return {runtime.sandbox_status(sandbox_id).config.metadata.attempt for sandbox_id in self._sandboxes}
 
     def _rediscover(self) -> None:
         """After a failure: which sandboxes of this pod are there really?"""
