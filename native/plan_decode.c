@@ -166,7 +166,9 @@ static int valid_op(struct plan *p, const struct op *op)
 	case PLAN_SECCOMP: /* struct sock_filter is 8 bytes; BPF_MAXINSNS is 4096 */
 		return op->args[1].len % 8 == 0 && op->args[1].len > 0 && op->args[1].len <= 4096 * 8;
 	case PLAN_EXEC:
-		return op->args[0].len > 0 && op->args[1].number > 0 && op->args[3].number < 1024;
+		return op->args[0].len > 0 && op->args[1].number > 0;
+	case PLAN_CLOSE_ON_EXEC:
+		return op->args[0].number < 1024;
 	default:
 		return 1;
 	}

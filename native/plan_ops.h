@@ -93,7 +93,8 @@
 	X(62, AMBIENT, "q")           /* raise these */                                                                    \
 	X(63, SECCOMP, "ub")          /* flags, struct sock_filter[] */                                                    \
 	X(64, WAIT, "")               /* report progress, then wait for one byte from the parent */                        \
-	X(65, EXEC, "svvu")           /* program, arguments, environment; descriptors to keep from 3 on */
+	X(65, EXEC, "svv")            /* program, arguments, environment */                                                \
+	X(66, CLOSE_ON_EXEC, "u")     /* every descriptor from 3 + this number on */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -101,6 +102,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 66u /* one more than the highest code */
+#define PLAN_OP_LIMIT 67u /* one more than the highest code */
 
 #endif

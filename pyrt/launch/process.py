@@ -17,6 +17,7 @@ from pyrt.launch.operations import (
     Bounding,
     Capabilities,
     ChangeDirectory,
+    CloseOnExec,
     Exec,
     IoPriority,
     NoNewPrivileges,
@@ -37,6 +38,7 @@ from pyrt.spec import Scheduler as SchedulerSpec
 
 _NO_NEW_PRIVS = Block.of(NoNewPrivileges())
 _WAIT = Block.of(Wait())
+_CLOSE = Block.of(CloseOnExec())
 DEFAULT_UMASK = 0o022
 INFINITY = 0xFFFFFFFFFFFFFFFF
 
@@ -194,6 +196,7 @@ def become(
     ops.append(Capabilities(sets.effective | extra, sets.permitted | extra, sets.inheritable))
     if sets.ambient:
         ops.append(Ambient(sets.ambient))
+    ops.append(_CLOSE)
     if wait:
         ops.append(_WAIT)
     if filter_ is not None:

@@ -237,14 +237,25 @@ class Exec(Operation):
     """execve(2); a program without a slash is searched in the PATH of its own environment."""
 
     CODE = 65
-    SIGNATURE = "svvu"
+    SIGNATURE = "svv"
     program: str
     arguments_: tuple[str, ...]
     environment: tuple[str, ...]
-    keep_fds: int = 0
-    """Descriptors from 3 on that the program inherits."""
 
     def describe(self) -> str:
         from shlex import join
 
         return f"exec {join(self.arguments_)}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class CloseOnExec(Operation):
+    """Mark every descriptor from 3 on, except the first ``keep``, to be closed by execve."""
+
+    CODE = 66
+    SIGNATURE = "u"
+    keep: int = 0
+
+    def describe(self) -> str:
+        return "close other descriptors"
