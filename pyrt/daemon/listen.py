@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 from pathlib import Path
@@ -76,16 +75,14 @@ def _bind(nursery: Path, path: Path, mode: int) -> socket.socket:
 
 
 def _refuse_living(path: Path, subject: str) -> None:
+    if path.exists() and not path.is_socket():
+        raise DaemonError("the path is taken by something that is no socket", subject=subject)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         probe.settimeout(1)
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return
-        except OSError as error:
-            if error.errno == errno.EPROTOTYPE or not path.is_socket():
-                raise DaemonError("the path is taken by something that is no socket", subject=subject) from error
-            raise
     raise DaemonError("another daemon answers on it", subject=subject)
 
 
