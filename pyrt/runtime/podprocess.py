@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pyrt.errors import PyrtError
+from pyrt.launch.plan import Plan
 from pyrt.runtime import protocol
 from pyrt.runtime.podchannel import PodChannel
 from pyrt.runtime.podfiles import CONTROL_SOCKET, ExitRecord, start_ticks
@@ -66,7 +67,8 @@ class EncodedPlan:
 
     ``fds`` fill the plan's descriptor table in order, except for two entries that only the pod process can fill:
     ``target_slot`` gets a pidfd of the target container, ``console_slot`` the socket on which the player hands back the
-    master of the terminal that it opened.
+    master of the terminal that it opened. Negative numbers in ``fds`` stand for these two and are skipped
+    (:meth:`pyrt.launch.plan.Plan.open_fds` puts them there).
     """
 
     data: bytes
@@ -74,10 +76,20 @@ class EncodedPlan:
     target_slot: int | None = None
     console_slot: int | None = None
 
+    @classmethod
+    def of(cls, plan: Plan, stack: contextlib.ExitStack) -> EncodedPlan:
+        """Encode a plan and open the descriptors that it names; ``stack`` closes them, any time after they were sent."""
+        return cls(plan.encode(), plan.open_fds(stack), plan.target_slot, plan.console_slot)
+
+    @property
+    def given(self) -> list[int]:
+        """The descriptors that travel with the plan."""
+        return [fd for fd in self.fds if fd >= 0]
+
     @property
     def slots(self) -> int:
         """Entries of the table."""
-        return len(self.fds) + (self.target_slot is not None) + (self.console_slot is not None)
+        return len(self.given) + (self.target_slot is not None) + (self.console_slot is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,7 +581,7 @@ def _spawn(executable: Path, name: str, run_dir: Path, control: int, netns: int,
 def _place(plan: EncodedPlan) -> tuple[bytes, list[int]]:
     """The plan as it goes into the packet, and the packet's descriptors; the first holds the plan if it is large."""
     if len(plan.data) <= _INLINE_PLAN:
-        return plan.data, list(plan.fds)
+        return plan.data, plan.given
     memfd = os.memfd_create("plan", os.MFD_CLOEXEC)
     try:
         rest = memoryview(plan.data)
@@ -578,7 +590,7 @@ def _place(plan: EncodedPlan) -> tuple[bytes, list[int]]:
     except BaseException:
         os.close(memfd)
         raise
-    return b"", [memfd, *plan.fds]
+    return b"", [memfd, *plan.given]
 
 
 def _slots(plan: EncodedPlan) -> tuple[int, int, int]:
