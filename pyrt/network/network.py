@@ -40,6 +40,7 @@ class Network:
         """Of every pod's eth0; known after :meth:`start`."""
         self.nat = False
         """Whether the kernel can translate addresses: without, no host ports and no way out of the pods' range."""
+        self._no_nat = ""
         self.warnings: tuple[str, ...] = ()
         """What :meth:`start` had to do without, each a sentence for the operator."""
 
@@ -78,10 +79,9 @@ class Network:
             self.nat = True
         except NetworkError as error:
             # Not fatal: pods reach each other and the host all the same, by routes.
-            warnings.append(
-                f"no masquerading and no host ports: {error} (the kernel needs nf_tables with inet and nat)"
-            )
             self.nat = False
+            self._no_nat = str(error)
+            warnings.append(f"no masquerading and no host ports: {error} (needed: nf_tables with inet and nat)")
         self.warnings = tuple(warnings)
 
     def _forget_previous_boot(self) -> None:
@@ -158,8 +158,7 @@ class Network:
 
     def _check(self, sandbox_id: SandboxId, ports: tuple[HostPort, ...]) -> None:
         if not self.nat:
-            reason = "; ".join(self.warnings) or "no nftables"
-            raise NetworkError(f"this kernel cannot publish ports: {reason}", operation=describe(ports[0]))
+            raise NetworkError(f"the kernel cannot translate addresses: {self._no_nat}", operation=describe(ports[0]))
         have = {network.version for network in (self._pool.ipv4, self._pool.ipv6) if network is not None}
         for port in ports:
             if not have & set(versions(port)):
@@ -267,6 +266,7 @@ class Network:
         try:
             self._nft.run(ruleset.remove_table(self._config.nft_table))
         except NetworkError:
+            # Where nothing could be set up, nothing can be removed.
             if self.nat:
                 raise
         netlink.send(

@@ -27,6 +27,7 @@ from pyrt.config import Config, for_instance
 from pyrt.ids import SandboxId, new_sandbox_id
 from pyrt.network import HOST_NETNS_FD, Attachment, HostPort, Network, NetworkError, PoolExhausted, PortTaken
 from pyrt.network.netlink import link_exists
+from pyrt.network.nftables import Nftables
 from pyrt.network.veth import host_index
 from pyrt.store import Store
 
@@ -209,6 +210,15 @@ OUTSIDE_V4, OUTSIDE_V6 = "198.51.100.2", "2001:db8:1::2"
 HOST_V4, HOST_V6 = "198.51.100.1", "2001:db8:1::1"
 
 
+needs_nat = pytest.mark.usefixtures("_nat")
+
+
+@pytest.fixture
+def _nat(world: World) -> None:
+    if not world.network.nat:
+        pytest.skip("the kernel has no nftables with inet and nat")
+
+
 @pytest.fixture
 def world(workdir: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     machine = Namespace.here()
@@ -331,6 +341,7 @@ def ping(client: Namespace, address: str) -> bool:
 # --- pods, the host, and the outside ---------------------------------------------------------------------------------
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("version", [4, 6])
 def test_pods_reach_each_other_under_their_own_addresses(world: World, version: int) -> None:
     one, other = world.pod(), world.pod()
@@ -339,6 +350,7 @@ def test_pods_reach_each_other_under_their_own_addresses(world: World, version: 
         assert talk(one, server, theirs, 80) == mine
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("version", [4, 6])
 def test_host_and_pod_reach_each_other(world: World, version: int) -> None:
     pod = world.pod()
@@ -359,6 +371,7 @@ def test_pods_answer_pings(world: World) -> None:
 
 
 @pytest.mark.parametrize("version", [4, 6])
+@needs_nat
 def test_the_outside_sees_the_host(world: World, version: int) -> None:
     pod = world.pod()
     there, here = (OUTSIDE_V4, HOST_V4) if version == 4 else (OUTSIDE_V6, HOST_V6)
@@ -388,6 +401,7 @@ def test_the_first_packet_of_a_pod_is_not_lost(world: World) -> None:
             assert retransmissions(pod, gateways[0], 81) == 0
 
 
+@pytest.mark.core
 def test_no_address_is_tentative_and_none_is_link_local(world: World) -> None:
     pod = world.pod()
     inside = pod.show("ip -6 address show dev eth0")
@@ -408,6 +422,7 @@ def test_mtu_is_that_of_the_default_route(world: World) -> None:
     assert "mtu 1400" in world.host.show(f"ip link show dev {pod.attachment.host_interface}")
 
 
+@needs_nat
 def test_a_pod_cannot_use_another_pods_address(world: World) -> None:
     one, other, victim = world.pod(), world.pod(), world.pod()
     with one.entered():
@@ -454,6 +469,7 @@ def _has_sctp() -> bool:
     ["tcp", "udp", pytest.param("sctp", marks=pytest.mark.skipif(not _has_sctp(), reason="the kernel has no SCTP"))],
 )
 @pytest.mark.parametrize("version", [4, 6])
+@needs_nat
 def test_host_port_from_outside(world: World, protocol: Literal["tcp", "udp", "sctp"], version: int) -> None:
     pod = world.pod(HostPort(protocol, 8080, 80))
     address, host, peer = (pod.v4, HOST_V4, OUTSIDE_V4) if version == 4 else (pod.v6, HOST_V6, OUTSIDE_V6)
@@ -463,6 +479,7 @@ def test_host_port_from_outside(world: World, protocol: Literal["tcp", "udp", "s
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize("address", ["127.0.0.1", HOST_V4, HOST_V6])
+@needs_nat
 def test_host_port_from_the_host_itself(world: World, protocol: Literal["tcp", "udp"], address: str) -> None:
     pod = world.pod(HostPort(protocol, 8080, 80))
     with listening(pod, pod.v6 if ":" in address else pod.v4, 80, protocol) as server:
@@ -470,6 +487,7 @@ def test_host_port_from_the_host_itself(world: World, protocol: Literal["tcp", "
 
 
 @pytest.mark.parametrize("address", [HOST_V4, HOST_V6])
+@needs_nat
 def test_host_port_from_the_pod_itself_and_from_another(world: World, address: str) -> None:
     pod, other = world.pod(HostPort("tcp", 8080, 80)), world.pod()
     with listening(pod, pod.v6 if ":" in address else pod.v4, 80) as server:
@@ -477,6 +495,7 @@ def test_host_port_from_the_pod_itself_and_from_another(world: World, address: s
         assert talk(other, server, address, 8080) in (other.v4, other.v6)
 
 
+@needs_nat
 def test_host_ip_limits_a_port_to_one_address(world: World) -> None:
     pod = world.pod(HostPort("tcp", 8080, 80, "127.0.0.1"))
     with listening(pod, pod.v4, 80) as server:
@@ -485,6 +504,7 @@ def test_host_ip_limits_a_port_to_one_address(world: World) -> None:
     assert refused(world.host, HOST_V4, 8080)
 
 
+@needs_nat
 def test_two_pods_share_a_port_on_different_addresses(world: World) -> None:
     one = world.pod(HostPort("tcp", 8080, 80, "127.0.0.1"))
     other = world.pod(HostPort("tcp", 8080, 80, HOST_V4))
@@ -493,6 +513,7 @@ def test_two_pods_share_a_port_on_different_addresses(world: World) -> None:
         talk(world.host, second, HOST_V4, 8080)
 
 
+@needs_nat
 def test_a_taken_port_is_one_clear_error_and_costs_nothing(world: World) -> None:
     first = world.pod(HostPort("tcp", 8080, 80))
     with pytest.raises(PortTaken, match=rf"^hostPort 127.0.0.1:8080/tcp: in use by pod sandbox {first.id[:13]}$"):
@@ -501,6 +522,7 @@ def test_a_taken_port_is_one_clear_error_and_costs_nothing(world: World) -> None
     world.network.attach(new_sandbox_id(), [HostPort("udp", 8080, 80)])
 
 
+@needs_nat
 def test_a_port_on_which_the_host_listens_is_taken(world: World) -> None:
     with (
         listening(world.host, "127.0.0.1", 8080),
@@ -510,6 +532,7 @@ def test_a_port_on_which_the_host_listens_is_taken(world: World) -> None:
     world.network.attach(new_sandbox_id(), [HostPort("tcp", 8080, 80)])
 
 
+@needs_nat
 def test_a_released_port_leads_nowhere_and_can_be_had_again(world: World) -> None:
     port = HostPort("tcp", 8080, 80)
     first = world.pod(port)
@@ -520,6 +543,7 @@ def test_a_released_port_leads_nowhere_and_can_be_had_again(world: World) -> Non
         talk(world.outside, server, HOST_V4, 8080)
 
 
+@needs_nat
 def test_a_udp_client_that_goes_on_sending_reaches_the_next_pod(world: World) -> None:
     port = HostPort("udp", 5353, 53)
     first = world.pod(port)
@@ -538,6 +562,7 @@ def test_a_udp_client_that_goes_on_sending_reaches_the_next_pod(world: World) ->
             assert server.recv(10) == b"two"
 
 
+@needs_nat
 def test_a_pod_with_a_host_port_cannot_reach_the_hosts_loopback(world: World) -> None:
     pod = world.pod(HostPort("tcp", 8080, 80))
     pod.ip("route add 127.0.0.9/32 via 169.254.1.1 dev eth0 onlink table 100", "rule add to 127.0.0.9 table 100 pref 0")
@@ -556,14 +581,35 @@ def test_a_pod_with_a_host_port_cannot_reach_the_hosts_loopback(world: World) ->
             secret.recv(10)
 
 
+@needs_nat
 def test_ipv6_loopback_is_refused(world: World) -> None:
     with pytest.raises(NetworkError, match=r"^hostPort \[::1\]:8080/tcp: Linux cannot translate ::1"):
         world.network.attach(new_sandbox_id(), [HostPort("tcp", 8080, 80, "::1")])
 
 
+@pytest.mark.core
+def test_a_kernel_without_nat_says_so_and_pods_have_a_network(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    if world.network.nat:
+
+        def refuse(self: Nftables, commands: str) -> str:
+            raise NetworkError("Could not process rule: Operation not supported", subject="nftables")
+
+        monkeypatch.setattr(Nftables, "run", refuse)
+        world.restart()
+    assert len(world.network.warnings) == 1
+    assert "Operation not supported" in world.network.warnings[0]
+    with pytest.raises(NetworkError, match=r"^hostPort 8080/tcp: the kernel cannot translate addresses: nftables: "):
+        world.network.attach(new_sandbox_id(), [HostPort("tcp", 8080, 80)])
+    one, other = world.pod(), world.pod()
+    with listening(other, other.v4, 80) as server:
+        assert talk(one, server, other.v4, 80) == one.v4
+    world.network.uninstall()
+
+
 # --- state ------------------------------------------------------------------------------------------------------------
 
 
+@needs_nat
 def test_a_new_daemon_knows_addresses_and_ports(world: World) -> None:
     pod = world.pod(HostPort("tcp", 8080, 80))
     world.restart()
@@ -576,6 +622,7 @@ def test_a_new_daemon_knows_addresses_and_ports(world: World) -> None:
         world.network.attach(new_sandbox_id(), [HostPort("tcp", 8080, 80)])
 
 
+@needs_nat
 def test_a_new_daemon_releases_what_died_meanwhile(world: World) -> None:
     dead, alive = world.pod(HostPort("tcp", 8080, 80)), world.pod()
     dead.close()
@@ -602,6 +649,7 @@ def test_an_address_rests_until_its_link_is_gone(world: World) -> None:
     assert world.network.attach(new_sandbox_id()).ipv4 == pod.attachment.ipv4
 
 
+@needs_nat
 def test_a_flushed_ruleset_is_made_good_by_the_next_change(world: World) -> None:
     first = world.pod(HostPort("tcp", 8080, 80))
     world.host.show("nft flush ruleset")
@@ -626,6 +674,7 @@ def _state(host: Namespace) -> dict[str, str]:
     return seen
 
 
+@needs_nat
 def test_uninstall_puts_everything_back(world: World) -> None:
     world.network.uninstall()
     world.host.set_sysctl("net/ipv4/conf/up0/forwarding", "1")
@@ -642,6 +691,7 @@ def test_uninstall_puts_everything_back(world: World) -> None:
         assert not link_exists(host_index(pod.attachment.ipv4, pod.attachment.ipv6))
 
 
+@needs_nat
 def test_deleted_pods_leave_nothing(world: World) -> None:
     def normal(state: dict[str, str]) -> dict[str, str]:
         return {key: re.sub(r"handle \d+", "", value) for key, value in state.items()}
