@@ -78,7 +78,7 @@ static const int calls[] = {
 	SYS_fchmodat,  SYS_fchown,    SYS_fchownat,   SYS_utimensat,	SYS_fsetxattr, SYS_ftruncate,	 SYS_lseek,
 	SYS_getdents64, SYS_munmap,   SYS_mremap,     SYS_madvise,	SYS_brk,       SYS_futex,	 SYS_fcntl,
 	SYS_getrandom, SYS_clock_gettime, SYS_sched_yield, SYS_exit,	SYS_exit_group, SYS_rt_sigprocmask, SYS_rt_sigreturn,
-	SYS_getpid,    SYS_gettid,    SYS_tgkill,     SYS_set_robust_list, SYS_rseq,
+	SYS_getpid,    SYS_gettid,     SYS_set_robust_list, SYS_rseq,
 };
 
 int unpack_confine_calls(struct unpack_error *error) {

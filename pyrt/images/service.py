@@ -177,7 +177,7 @@ class ImageService:
             resolved = await resolve(source, reference, self._workshop.platform)
             record = await acquire(self._workshop, source, reference, resolved, progress)
             image = self._catalog.add(named(record, reference, resolved.top.digest))
-        self._spawn(self._layers.settle())
+        self._spawn(self._layers.settle)
         if self._litter:
             await self._collect()
         return image
@@ -242,7 +242,7 @@ class ImageService:
             repositories = () if source.synthetic else dict.fromkeys(tag.rpartition(":")[0] for tag in tags)
             digests = tuple(f"{repository}@{resolved.top.digest}" for repository in repositories)
             image = self._catalog.add(msgspec.structs.replace(record, tags=tags, digests=digests))
-        self._spawn(self._layers.settle())
+        self._spawn(self._layers.settle)
         return image
 
     async def save(
@@ -306,15 +306,15 @@ class ImageService:
         freed = sum(self._blobs.remove(digest) for digest in self._blobs.all() if digest not in blobs)
         return freed + await self._layers.remove([key for key in self._layers.all() if key not in layers])
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
         task = asyncio.create_task(_logged(work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
 
-async def _logged(work: Coroutine[object, object, None]) -> None:
+async def _logged(work: Callable[[], Coroutine[object, object, None]]) -> None:
     try:
-        await work
+        await work()
     except (PyrtError, OSError) as error:
         _log.warning("image store: %s", error)
 

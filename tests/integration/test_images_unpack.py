@@ -18,7 +18,11 @@ from typing import Any
 
 import pytest
 
-from pyrt.images.unpack import PROGRAM, file_name
+from pyrt.images import unpack as installed
+from pyrt.images.unpack import file_name
+
+PROGRAM = Path(os.environ.get("PYRT_UNPACK", installed.PROGRAM))
+"""Or another build of it: one with sanitizers."""
 
 MTIME = 1_600_000_000
 
@@ -39,7 +43,7 @@ class Tar:
 
     def __init__(self) -> None:
         self._buffer = io.BytesIO()
-        self._archive = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
+        self._archive = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
     def add(self, name: str, kind: bytes, content: bytes = b"", **fields: Any) -> Tar:
         member = tarfile.TarInfo(name)
@@ -189,7 +193,7 @@ def test_long_and_strange_names(unpack: Callable[..., Result]) -> None:
     result = unpack(tar)
     assert result.ok, result.answer
     assert all((result.root / name).is_file() for name in names)
-    assert [file_name(one) for one in result.answer["implied"]][0] == "grüße"
+    assert file_name(result.answer["implied"][0]) == "grüße"
 
 
 def test_names_that_are_not_utf8(unpack: Callable[..., Result]) -> None:
@@ -432,14 +436,15 @@ def test_the_compressed_copy(workdir: Path) -> None:
     (workdir / "layer").mkdir()
     stream = gzip.compress(Tar().file("f", os.urandom(1_000_000)).bytes())
     with open(workdir / "kept", "wb") as kept:
-        command = [PROGRAM, f"--keep-fd={kept.fileno()}", workdir / "layer"]
+        command = [str(PROGRAM), f"--keep-fd={kept.fileno()}", str(workdir / "layer")]
         done = subprocess.run(command, input=stream, capture_output=True, pass_fds=[kept.fileno()], timeout=60)
     assert json.loads(done.stdout)["ok"]
     assert (workdir / "kept").read_bytes() == stream
 
 
 def test_wrong_options_are_refused(workdir: Path) -> None:
-    for options in (["--max-bytes=x"], ["--max-bytes=-1"], ["--unknown"], [], ["a", "b"]):
-        done = subprocess.run([PROGRAM, *options], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    wrong: list[list[str]] = [["--max-bytes=x"], ["--max-bytes=-1"], ["--unknown"], [], ["a", "b"]]
+    for options in wrong:
+        done = subprocess.run([str(PROGRAM), *options], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
         assert done.returncode == 2
         assert b"usage:" in done.stderr
