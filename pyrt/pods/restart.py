@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyrt.kube.container import Container
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import PodSpec
 from pyrt.pods.model import Observed, ObservedContainer, ObservedSandbox
 
 
-def is_sidecar(container: Container) -> bool:
+def is_sidecar(container: Container | EphemeralContainer) -> bool:
     """An init container that keeps running beside the others."""
     return container.restart_policy == "Always"
 

@@ -159,7 +159,8 @@ class _Snapshot:
             status.user = ContainerUser(linux=LinuxContainerUser(uid=uid, gid=gid, supplemental_groups=list(groups)))
         if last.state is RuntimeState.RUNNING:
             status.started = last.started
-            status.ready = last.started and last.ready
+            # A regular init container is ready when it is done.
+            status.ready = last.started and last.ready and not (init and not is_sidecar(container))
         elif last.state is RuntimeState.EXITED and isinstance(container, Container):
             if init and last.exit_code == 0 and not is_sidecar(container):
                 status.ready = True
