@@ -78,6 +78,7 @@ class Birth:
         self._plan = sandbox_plan(
             config, sandbox_places(core.paths, record.id), cgroup_place(join, core.cgroup_mounts), attachment
         )
+        core.emit(EventKind.CREATED, record.id, at=record.created_at)
         with ExitStack() as stack:
             self._answers.append(pod.play(place(self._plan, stack)))
             if config.pid is NamespaceMode.POD:
@@ -112,7 +113,6 @@ class Birth:
                 ) from error
         assert self.pod is not None
         self.record.pod_pid = self.pod.pid
-        self._core.emit(EventKind.CREATED, self.record.id, at=self.record.created_at)
         self._core.emit(EventKind.STARTED, self.record.id)
 
     async def undo(self) -> None:
