@@ -247,11 +247,14 @@ class PodProcess:
         return not self._dead.done()
 
     async def died(self) -> None:
-        """Return when the process has ended."""
+        """Return when the process has ended. Raises :class:`PodGoneError` after :meth:`close`: nobody watches it then."""
+        if self.alive and self._finished:
+            raise self._gone()
         await asyncio.shield(self._dead)
 
     def close(self) -> None:
         """Let go of the process: it and its containers run on."""
+        self._finished = True
         self._channel.close()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)

@@ -180,7 +180,7 @@ async def test_a_shared_pid_namespace_is_held_by_the_pause_process(pod: Pod, exe
     listing = pod.output("member")
     assert listing.startswith(b"2\n")
     assert b"    1 pyrt-p" in listing
-    assert b"sleep" in listing  # alive in the shared namespace, and yet it did not hold the exit up
+    assert b"    3 " in listing  # the background sleep: alive in the shared namespace, and yet it did not hold the exit up
     await pod.process.stop()
 
 

@@ -105,8 +105,6 @@ async def test_without_a_sandbox_and_without_a_client_it_ends(spawn: Callable[[s
     await asyncio.wait_for(died.wait(), 30)
     asyncio.get_running_loop().remove_reader(ours)
     os.close(ours)
-    os.waitpid(process.pid, 0)
-    process._dead.set_result(None)
 
 
 async def test_connecting_to_nothing_is_told(workdir: Path) -> None:
