@@ -1,4 +1,6 @@
-"""Writes the corpus the fuzzer starts from into a directory: every operation alone, and the plans the unit tests pin."""
+"""Writes the corpus the fuzzer starts from into a directory: every operation alone, and the plans the unit tests
+pin.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,7 @@ SAMPLES = {"u": 1, "f": 0, "o": 0x10000, "q": 0x20000, "s": "text", "v": ("a", "
 def sample(kind: type[Operation]) -> Operation:
     """An operation with some value for each argument."""
     names = [f.name for f in fields(kind) if f.name != "note"]  # type: ignore[arg-type]
-    values: dict[str, object] = {
-        name: SAMPLES[letter] for name, letter in zip(names, kind.SIGNATURE, strict=True)
-    }
+    values: dict[str, object] = {name: SAMPLES[letter] for name, letter in zip(names, kind.SIGNATURE, strict=True)}
     if kind.__name__ == "User":
         values["groups"] = (1, 2)
     return kind(**values)

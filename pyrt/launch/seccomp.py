@@ -244,10 +244,10 @@ def _answer_recent(unknown: list[int], actions: dict[int, int], default: int) ->
         [
             pack(_LD_W_ABS, 0, 0, _ARCH_OFFSET),
             pack(_JEQ, 1, 0, arch),
-            pack(_JA, 0, 0, count + 4),
+            pack(_JA, 0, 0, count + 5),
             pack(_LD_W_ABS, 0, 0, _NR_OFFSET),
             pack(_JGE, 0, 1, _X32_BIT),  # x32 numbers: to libseccomp's program
-            pack(_JA, 0, 0, count + 1),
+            pack(_JA, 0, 0, count + 2),
             # The jump over all answers may be further than the 255 instructions a comparison reaches.
             pack(_JGE, 1, 0, first),
             pack(_JA, 0, 0, count),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Uint32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+Uint64 = Annotated[int, msgspec.Meta(ge=0)]
 
 # Names that are not simply the Python name in camel case.
 _SPECIAL = {

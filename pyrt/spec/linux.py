@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from pyrt.spec.base import Spec
+from pyrt.spec.base import Spec, Uint32
 from pyrt.spec.resources import LinuxResources
 from pyrt.spec.seccomp import LinuxSeccomp
 
@@ -29,11 +29,11 @@ class LinuxDevice(Spec, frozen=True, kw_only=True):
 
     path: str
     type: str
-    major: int = 0
-    minor: int = 0
-    file_mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
+    major: Uint32 = 0
+    minor: Uint32 = 0
+    file_mode: Uint32 | None = None
+    uid: Uint32 | None = None
+    gid: Uint32 | None = None
 
 
 class LinuxNetDevice(Spec, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrt.spec.base import Spec
+from pyrt.spec.base import Spec, Uint32, Uint64
 
 
 class Box(Spec, frozen=True, kw_only=True):
@@ -15,10 +15,10 @@ class Box(Spec, frozen=True, kw_only=True):
 class User(Spec, frozen=True, kw_only=True):
     """Numeric; names are resolved before (pyrt.launch.user)."""
 
-    uid: int = 0
-    gid: int = 0
-    umask: int | None = None
-    additional_gids: tuple[int, ...] = ()
+    uid: Uint32 = 0
+    gid: Uint32 = 0
+    umask: Uint32 | None = None
+    additional_gids: tuple[Uint32, ...] = ()
     username: str = ""
 
 
@@ -36,8 +36,8 @@ class PosixRlimit(Spec, frozen=True, kw_only=True):
     """``RLIMIT_`` name and its two values."""
 
     type: str
-    hard: int
-    soft: int
+    hard: Uint64
+    soft: Uint64
 
 
 class LinuxIOPriority(Spec, frozen=True, kw_only=True):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pyrt.spec.base import Spec
+from pyrt.spec.base import Spec, Uint64
 
 
 class LinuxSeccompArg(Spec, frozen=True, kw_only=True):
     """A condition on an argument: SCMP_CMP_* of ``value``; for SCMP_CMP_MASKED_EQ, ``value`` is the mask."""
 
     index: int
-    value: int
-    value_two: int = 0
+    value: Uint64
+    value_two: Uint64 = 0
     op: str
 
 

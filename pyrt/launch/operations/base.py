@@ -34,11 +34,6 @@ HOST_NETLINK = SLOT + 5
 """By convention: a netlink socket in the host's network namespace."""
 
 
-def place(at: int, path: str) -> str:
-    """A path for people: one that is not below a descriptor is the host's."""
-    return f"host {path}" if at == HOST else path
-
-
 class Operation:
     """What all operations share. Subclasses are frozen dataclasses."""
 

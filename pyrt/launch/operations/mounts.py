@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyrt.launch import constants as k
-from pyrt.launch.operations.base import Operation, operation, place
+from pyrt.launch.operations.base import Operation, operation
 
 
 @operation
@@ -21,7 +21,7 @@ class Open(Operation):
     directory: bool = True
 
     def describe(self) -> str:
-        return f"open {place(self.at, self.path)}"
+        return f"open {self.path}"
 
 
 @operation
@@ -38,7 +38,7 @@ class Propagation(Operation):
 
     def describe(self) -> str:
         kind = ("r" if self.recursive else "") + k.names_of(self.propagation, k.PROPAGATION_NAMES)
-        return f"make {place(self.at, self.path)} {kind}"
+        return f"make {self.path} {kind}"
 
 
 @operation
@@ -62,7 +62,7 @@ class MountNew(Operation):
     def describe(self) -> str:
         words = [*k.names_of(self.attributes, k.ATTRIBUTE_NAMES).split(", "), *self.options]
         shown = ", ".join(word for word in words if word)
-        where = f"on {place(self.at, self.note or self.target)}" if self.target else "privately"
+        where = f"on {self.note or self.target}" if self.target else "privately"
         return f"mount {self.fstype} {where}" + (f" ({shown})" if shown else "")
 
 
@@ -117,7 +117,7 @@ class Bind(Operation):
             words.append(rec + k.names_of(self.propagation, k.PROPAGATION_NAMES))
         source = self.source + (f" subpath {self.subpath}" if self.subpath else "")
         named = f"{self.note} ({source})" if self.note and source else self.note or source
-        return f"mount {named} on {place(self.at, self.target)} ({', '.join(words)})"
+        return f"mount {named} on {self.target} ({', '.join(words)})"
 
 
 @operation
@@ -134,7 +134,7 @@ class SetAttributes(Operation):
     recursive: bool = False
 
     def describe(self) -> str:
-        return f"remount {place(self.at, self.path)} {k.names_of(self.set, k.ATTRIBUTE_NAMES)}"
+        return f"remount {self.path} {k.names_of(self.set, k.ATTRIBUTE_NAMES)}"
 
 
 @operation
@@ -162,7 +162,7 @@ class MakeDirectory(Operation):
     mode: int = 0o755
 
     def describe(self) -> str:
-        return f"mkdir {place(self.at, self.path)} mode {self.mode:04o}"
+        return f"mkdir {self.path} mode {self.mode:04o}"
 
 
 @operation
@@ -214,7 +214,7 @@ class Mask(Operation):
     path: str
 
     def describe(self) -> str:
-        return f"mask {place(self.at, self.path)}"
+        return f"mask {self.path}"
 
 
 @operation
@@ -228,7 +228,7 @@ class MakeReadonly(Operation):
     path: str
 
     def describe(self) -> str:
-        return f"make {place(self.at, self.path)} read-only"
+        return f"make {self.path} read-only"
 
 
 @operation

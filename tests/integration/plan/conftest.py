@@ -158,7 +158,9 @@ def box(busybox_root: Path, workdir: Path) -> Iterator[Box]:
             capabilities=spec.LinuxCapabilities(bounding=names, effective=names, permitted=names),
         ),
         linux=spec.Linux(
-            namespaces=tuple(spec.LinuxNamespace(type=kind) for kind in ("mount", "pid", "cgroup", "ipc", "uts", "network")),
+            namespaces=tuple(
+                spec.LinuxNamespace(type=kind) for kind in ("mount", "pid", "cgroup", "ipc", "uts", "network")
+            ),
             masked_paths=MASKED_PATHS,
             readonly_paths=READONLY_PATHS,
             seccomp=runtime_default(names),

@@ -44,8 +44,8 @@ def test_nothing_of_the_host_is_left(box):
 
 
 def test_devices(box):
-    result = box.sh("stat -c '%n %t:%T %a %F' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x > /dev/null")
-    assert "/dev/null 1:3 666" in result.output
+    result = box.sh("stat -c '%n %t:%T %a %F' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x
+    > /dev/null") assert "/dev/null 1:3 666" in result.output
     assert "/dev/tty 5:0 666" in result.output
     assert result.code == 0
 
@@ -56,8 +56,8 @@ def test_links_in_dev(box):
 
 
 def test_masked_and_readonly_paths(box):
-    box.linux(masked_paths=("/proc/keys", "/sys/firmware", "/etc", "/no/such/path"), readonly_paths=("/proc/sys", "/tmp"))
-    result = box.sh("cat /proc/keys; ls /sys/firmware /etc; touch /tmp/x; echo 1 > /proc/sys/vm/drop_caches; touch /etc/y")
+    box.linux(masked_paths=("/proc/keys", "/sys/firmware", "/etc", "/no/such/path"), readonly_paths=("/proc/sys",
+    "/tmp")) result = box.sh("cat /proc/keys; ls /sys/firmware /etc; touch /tmp/x; echo 1 > /proc/sys/vm/drop_caches; touch /etc/y")
     assert result.output.count("Read-only file system") == 3
     assert "passwd" not in result.output
     assert len(result.output.splitlines()) <= 6
@@ -117,7 +117,9 @@ def test_readonly_bind_is_recursive_only_if_asked(box, workdir, host_tmpfs):
 
 @pytest.fixture
 def host_tmpfs(workdir):
-    """A directory vol with a mount vol/inner below it, in a mount namespace of the test process's own... kept on the host."""
+    """A directory vol with a mount vol/inner below it, in a mount namespace of the test process's own... kept on the
+    host.
+    """
     from pyrt import _native
 
     inner = workdir / "vol/inner"
@@ -178,8 +180,8 @@ def test_mount_target_that_is_a_link_to_the_host(box, workdir, kind, link):
     victim.mkdir()
     (workdir / "upper/data").symlink_to(link.format(victim))
     (workdir / "vol").mkdir()
-    mount = bind(workdir / "vol", "/data") if kind == "bind" else spec.Mount(destination="/data", type="tmpfs", source="tmpfs")
-    box.mount(mount)
+    mount = bind(workdir / "vol", "/data") if kind == "bind" else spec.Mount(destination="/data", type="tmpfs",
+    source="tmpfs") box.mount(mount)
     result = box.sh("echo in > /data/x; cat /data/x; mount | grep -c victim")
     assert result.output == "in\n1\n"
     assert list(victim.iterdir()) == []
@@ -249,8 +251,8 @@ def test_destinations_that_are_refused(box, workdir, destination):
 
 
 def test_extra_devices(box):
-    box.linux(devices=(spec.LinuxDevice(path="/opt/dev/mem", type="c", major=1, minor=1, file_mode=0o640, uid=7, gid=8),))
-    assert box.run("stat", "-c", "%t:%T %a %u %g", "/opt/dev/mem").output == "1:1 640 7 8\n"
+    box.linux(devices=(spec.LinuxDevice(path="/opt/dev/mem", type="c", major=1, minor=1, file_mode=0o640, uid=7,
+    gid=8),)) assert box.run("stat", "-c", "%t:%T %a %u %g", "/opt/dev/mem").output == "1:1 640 7 8\n"
 
 
 def test_a_failing_tmpfs_is_named(box):
