@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pyrt import spec
+from pyrt import _native, spec
 from pyrt.launch import ExecContext, GivenFd, compile_exec, probe
 from pyrt.launch import capabilities as caps
 from pyrt.launch import constants as k
@@ -40,14 +40,17 @@ def test_it_is_inside(box, sleeper, play_plan):
 
 
 def test_same_namespaces_as_the_container(box, sleeper, play_plan):
-    script = "for n in mnt pid net ipc uts cgroup; do test $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n)
-    || echo $n; done" box_result = run(box, sleeper, play_plan, "sh", "-c", script)
+    same = "test $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n)"
+    script = f"for n in mnt pid net ipc uts cgroup; do {same} || echo $n; done"
+    box_result = run(box, sleeper, play_plan, "sh", "-c", script)
     assert box_result.output == ""
 
 
 def test_rights(box, sleeper, play_plan):
-    result = run(box, sleeper, play_plan, "cat", "/proc/self/status", user=spec.User(uid=1000, gid=1000),
-    oom_score_adj=500) assert "Seccomp:\t2" in result.output
+    result = run(
+        box, sleeper, play_plan, "cat", "/proc/self/status", user=spec.User(uid=1000, gid=1000), oom_score_adj=500
+    )
+    assert "Seccomp:\t2" in result.output
     assert "Uid:\t1000\t1000" in result.output
 
 
@@ -63,8 +66,10 @@ def test_a_terminal_of_the_containers_making_is_refused(box, play_plan):
     """CVE-2025-52565 and its kin: something else lies where ptmx should be."""
     box.capabilities("CAP_SYS_ADMIN", *caps.DEFAULT)
     box.linux(seccomp=None)
-    running = box.start("sh", "-c", "umount /dev/pts; mkdir -p /dev/pts; mknod /dev/pts/ptmx c 1 5; echo ready; exec
-    sleep 1000") assert running.report() is None
+    running = box.start(
+        "sh", "-c", "umount /dev/pts; mkdir -p /dev/pts; mknod /dev/pts/ptmx c 1 5; echo ready; exec sleep 1000"
+    )
+    assert running.report() is None
     assert os.read(running.output, 6) == b"ready\n"
     error = run(box, running, play_plan, "tty", terminal=True).error
     assert str(error) == "open terminal: Inappropriate ioctl for device"
@@ -77,8 +82,6 @@ def test_missing_program(box, sleeper, play_plan):
 
 
 def test_a_container_that_is_gone(box, sleeper, play_plan):
-    from pyrt import _native
-
     _native.pidfd_send_signal(sleeper.child.pidfd, 9)
     os.waitid(os.P_PIDFD, sleeper.child.pidfd, os.WEXITED | os.WNOWAIT)
     with pytest.raises(ProcessLookupError):

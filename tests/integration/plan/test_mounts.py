@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from dataclasses import replace
 
+import msgspec
 import pytest
 
-from pyrt import spec
+from pyrt import _native, spec
 from pyrt.launch import Features, LaunchError, MountSource, compile_container
 from pyrt.launch.defaults import default_mounts
 
 
 def bind(source, destination, *options):
-    return spec.Mount(destination=destination, type="bind", source=str(source), options=options or ("rbind", "rprivate"))
+    return spec.Mount(
+        destination=destination, type="bind", source=str(source), options=options or ("rbind", "rprivate")
+    )
 
 
 def mounts_of(text):
@@ -44,8 +48,10 @@ def test_nothing_of_the_host_is_left(box):
 
 
 def test_devices(box):
-    result = box.sh("stat -c '%n %t:%T %a %F' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x
-    > /dev/null") assert "/dev/null 1:3 666" in result.output
+    result = box.sh(
+        "stat -c '%n %t:%T %a %F' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x > /dev/null"
+    )
+    assert "/dev/null 1:3 666" in result.output
     assert "/dev/tty 5:0 666" in result.output
     assert result.code == 0
 
@@ -56,8 +62,12 @@ def test_links_in_dev(box):
 
 
 def test_masked_and_readonly_paths(box):
-    box.linux(masked_paths=("/proc/keys", "/sys/firmware", "/etc", "/no/such/path"), readonly_paths=("/proc/sys",
-    "/tmp")) result = box.sh("cat /proc/keys; ls /sys/firmware /etc; touch /tmp/x; echo 1 > /proc/sys/vm/drop_caches; touch /etc/y")
+    box.linux(
+        masked_paths=("/proc/keys", "/sys/firmware", "/etc", "/no/such/path"), readonly_paths=("/proc/sys", "/tmp")
+    )
+    result = box.sh(
+        "cat /proc/keys; ls /sys/firmware /etc; touch /tmp/x; echo 1 > /proc/sys/vm/drop_caches; touch /etc/y"
+    )
     assert result.output.count("Read-only file system") == 3
     assert "passwd" not in result.output
     assert len(result.output.splitlines()) <= 6
@@ -75,12 +85,9 @@ def test_masked_path_that_is_a_link_stays_inside(box, workdir):
 
 def test_a_container_cannot_supply_the_null_device_of_a_mask(box, workdir):
     """CVE-2025-31133: /dev/null of the image is a link to something that masking would then mount."""
-    box.spec = spec.decode(spec.encode(box.spec))
     mounts = tuple(m for m in box.spec.mounts if not m.destination.startswith("/dev"))
     (workdir / "upper/dev").mkdir()
     (workdir / "upper/dev/null").symlink_to("/etc/passwd")
-    import msgspec
-
     box.spec = msgspec.structs.replace(box.spec, mounts=mounts)
     box.linux(masked_paths=("/etc/group",))
     assert box.sh("cat /etc/group; test -c /etc/group && echo device").output == "device\n"
@@ -117,11 +124,7 @@ def test_readonly_bind_is_recursive_only_if_asked(box, workdir, host_tmpfs):
 
 @pytest.fixture
 def host_tmpfs(workdir):
-    """A directory vol with a mount vol/inner below it, in a mount namespace of the test process's own... kept on the
-    host.
-    """
-    from pyrt import _native
-
+    """vol/inner: a mount below a volume's directory."""
     inner = workdir / "vol/inner"
     inner.mkdir(parents=True)
     _native.mount("tmpfs", str(inner), "tmpfs", 0, "size=1m")
@@ -130,8 +133,6 @@ def host_tmpfs(workdir):
 
 
 def test_bidirectional_mount_reaches_the_host(box, workdir):
-    from pyrt import _native
-
     shared = workdir / "shared"
     shared.mkdir()
     _native.mount(str(shared), str(shared), None, 0x1000)  # MS_BIND
@@ -152,8 +153,6 @@ def test_bidirectional_mount_reaches_the_host(box, workdir):
 
 
 def test_host_to_container_propagation(box, workdir):
-    from pyrt import _native
-
     shared = workdir / "shared"
     (shared / "m").mkdir(parents=True)
     _native.mount(str(shared), str(shared), None, 0x1000)
@@ -180,8 +179,12 @@ def test_mount_target_that_is_a_link_to_the_host(box, workdir, kind, link):
     victim.mkdir()
     (workdir / "upper/data").symlink_to(link.format(victim))
     (workdir / "vol").mkdir()
-    mount = bind(workdir / "vol", "/data") if kind == "bind" else spec.Mount(destination="/data", type="tmpfs",
-    source="tmpfs") box.mount(mount)
+    mount = (
+        bind(workdir / "vol", "/data")
+        if kind == "bind"
+        else spec.Mount(destination="/data", type="tmpfs", source="tmpfs")
+    )
+    box.mount(mount)
     result = box.sh("echo in > /data/x; cat /data/x; mount | grep -c victim")
     assert result.output == "in\n1\n"
     assert list(victim.iterdir()) == []
@@ -251,8 +254,10 @@ def test_destinations_that_are_refused(box, workdir, destination):
 
 
 def test_extra_devices(box):
-    box.linux(devices=(spec.LinuxDevice(path="/opt/dev/mem", type="c", major=1, minor=1, file_mode=0o640, uid=7,
-    gid=8),)) assert box.run("stat", "-c", "%t:%T %a %u %g", "/opt/dev/mem").output == "1:1 640 7 8\n"
+    box.linux(
+        devices=(spec.LinuxDevice(path="/opt/dev/mem", type="c", major=1, minor=1, file_mode=0o640, uid=7, gid=8),)
+    )
+    assert box.run("stat", "-c", "%t:%T %a %u %g", "/opt/dev/mem").output == "1:1 640 7 8\n"
 
 
 def test_a_failing_tmpfs_is_named(box):
@@ -261,8 +266,6 @@ def test_a_failing_tmpfs_is_named(box):
 
 
 def test_shm_of_the_pod(box, workdir):
-    import msgspec
-
     (workdir / "shm").mkdir()
     box.spec = msgspec.structs.replace(box.spec, mounts=default_mounts(shm=str(workdir / "shm")))
     box.sh("echo shared > /dev/shm/x")
@@ -283,8 +286,6 @@ def test_many_layers(box, workdir, busybox_root):
 
 def test_many_layers_on_an_older_kernel(box, workdir, busybox_root):
     """Without lowerdir+ the layers are named relative to their common directory, by mount(2)."""
-    import shutil
-
     shutil.copytree(busybox_root, workdir / "base", symlinks=True)
     layers = []
     for i in range(60):

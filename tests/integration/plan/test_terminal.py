@@ -7,8 +7,12 @@ from pyrt import spec
 
 def test_terminal(box):
     box.process(terminal=True, console_size=spec.Box(height=33, width=99))
-    running = box.start("sh", "-c", "tty; stty size; ls -l /dev/console; test -t 0 -a -t 1 -a -t 2 && echo terminal;
-    cat /proc/self/stat") lines = running.finish().output.split("\r\n")
+    running = box.start(
+        "sh",
+        "-c",
+        "tty; stty size; ls -l /dev/console; test -t 0 -a -t 1 -a -t 2 && echo terminal; cat /proc/self/stat",
+    )
+    lines = running.finish().output.split("\r\n")
     assert lines[:2] == ["/dev/pts/0", "33 99"]
     assert "136,   0" in lines[2]
     assert lines[3] == "terminal"

@@ -32,8 +32,9 @@ def test_adjusted(add, drop, has, lacks):
 
 def test_granted_are_those_the_runtime_has():
     names = ("CAP_CHOWN", "CAP_SYS_RESOURCE", "CAP_FLY")
-    sets, warnings = grant(spec.LinuxCapabilities(bounding=names, effective=names, permitted=names),
-    caps.mask(("CAP_CHOWN",))) assert sets.bounding == sets.permitted == sets.effective == 1
+    asked = spec.LinuxCapabilities(bounding=names, effective=names, permitted=names)
+    sets, warnings = grant(asked, caps.mask(("CAP_CHOWN",)))
+    assert sets.bounding == sets.permitted == sets.effective == 1
     assert warnings == ("capabilities this machine does not give: CAP_SYS_RESOURCE", "unknown capabilities: CAP_FLY")
 
 

@@ -135,8 +135,9 @@ def test_profiles_that_are_refused(profile):
 
 def test_profile_from_a_file(tmp_path):
     path = tmp_path / "profile.json"
-    path.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action":
-    "SCMP_ACT_ERRNO"}]})) assert seccomp.load_profile(str(path)).syscalls[0].names == ("mkdir",)
+    rules = [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]
+    path.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}))
+    assert seccomp.load_profile(str(path)).syscalls[0].names == ("mkdir",)
     path.write_text("{")
     with pytest.raises(LaunchError):
         seccomp.load_profile(str(path))

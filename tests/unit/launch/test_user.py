@@ -9,7 +9,13 @@ import pytest
 from pyrt.launch import LaunchError
 from pyrt.launch.user import Identity, lookup, resolve, resolve_in_layers
 
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:\n# comment\nbroken\nbad:x:-1:zz::/:\napp:x:1000:1004::/app:\n"
+PASSWD = """root:x:0:0:root:/root:/bin/sh
+www-data:x:33:33::/var/www:
+# comment
+broken
+bad:x:-1:zz::/:
+app:x:1000:1004::/app:
+"""
 GROUP = "root:x:0:\nwww-data:x:33:\nextra:x:50:app,www-data\nmore:x:60:app\nbad:x:99999999999:app\n"
 
 

@@ -12,8 +12,11 @@ def test_unknown_properties_are_passed_over():
 
 
 def test_null_says_nothing():
-    config = spec.decode(b'{"ociVersion": "1.0.2", "mounts": null, "process": {"args": ["x"], "capabilities": null,
-    "rlimits": [null]}}') assert config.mounts == ()
+    text = (
+        b'{"ociVersion": "1.0.2", "mounts": null, "process": {"args": ["x"], "capabilities": null, "rlimits": [null]}}'
+    )
+    config = spec.decode(text)
+    assert config.mounts == ()
     assert config.process is not None
     assert config.process.capabilities is None
 
@@ -59,7 +62,15 @@ NAMES = {
     "root": {"path": "rootfs", "readonly": True},
     "hostname": "h",
     "domainname": "d",
-    "mounts": [{"destination": "/x", "type": "t", "source": "s", "options": ["ro"], "uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}]}],
+    "mounts": [
+        {
+            "destination": "/x",
+            "type": "t",
+            "source": "s",
+            "options": ["ro"],
+            "uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}],
+        }
+    ],
     "hooks": {"createRuntime": [{"path": "/h", "timeout": 1}], "startContainer": [{"path": "/s"}]},
     "annotations": {"a": "b"},
     "linux": {
@@ -73,7 +84,14 @@ NAMES = {
             "defaultErrnoRet": 1,
             "architectures": ["SCMP_ARCH_X86"],
             "listenerPath": "/l",
-            "syscalls": [{"names": ["x"], "action": "SCMP_ACT_ALLOW", "errnoRet": 2, "args": [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_EQ"}]}],
+            "syscalls": [
+                {
+                    "names": ["x"],
+                    "action": "SCMP_ACT_ALLOW",
+                    "errnoRet": 2,
+                    "args": [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_EQ"}],
+                }
+            ],
         },
         "rootfsPropagation": "shared",
         "maskedPaths": ["/m"],
@@ -85,10 +103,15 @@ NAMES = {
         "timeOffsets": {"monotonic": {"secs": 1, "nanosecs": 2}},
         "resources": {
             "devices": [{"allow": False, "access": "rwm"}],
-            "memory": {"limit": 1, "kernelTCP": 2, "disableOOMKiller": True, "useHierarchy": True, "checkBeforeUpdate": True},
+            "memory": {"limit": 1, "kernelTCP": 2, "disableOOMKiller": True, "useHierarchy": True},
             "cpu": {"shares": 1, "realtimeRuntime": 2, "realtimePeriod": 3, "cpus": "0", "mems": "0", "idle": 1},
             "pids": {"limit": 4},
-            "blockIO": {"weight": 10, "leafWeight": 11, "weightDevice": [{"major": 1, "minor": 2, "leafWeight": 3}], "throttleReadIOPSDevice": [{"major": 1, "minor": 2, "rate": 3}]},
+            "blockIO": {
+                "weight": 10,
+                "leafWeight": 11,
+                "weightDevice": [{"major": 1, "minor": 2, "leafWeight": 3}],
+                "throttleReadIOPSDevice": [{"major": 1, "minor": 2, "rate": 3}],
+            },
             "hugepageLimits": [{"pageSize": "2MB", "limit": 1}],
             "network": {"classID": 1, "priorities": [{"name": "eth0", "priority": 2}]},
             "rdma": {"mlx": {"hcaHandles": 1, "hcaObjects": 2}},
