@@ -166,7 +166,7 @@ class Pusher:
         said = response.read()
         if response.status not in (expected if isinstance(expected, tuple) else (expected,)):
             raise SystemExit(f"{method} {path}: {response.status} {response.reason}: {said[:500]!r}")
-        return response.status, response.headers
+        return response.status, dict(response.headers)
 
 
 def _blob(layout: Path, digest: str) -> Path:

@@ -76,6 +76,11 @@ async def service(root: Path, config: Images, users: Users | None = None) -> Asy
             await running.close()
 
 
+def run(*command: object) -> bytes:
+    """A command that must succeed; its output."""
+    return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE).stdout
+
+
 def leftovers(root: Path) -> list[str]:
     """What an undertaking that failed may not leave: half-written files and directories."""
     return [*os.listdir(root / "images/ingest"), *(n for n in os.listdir(root / "layers") if n.startswith("."))]
@@ -86,16 +91,16 @@ def disk(workdir: Path) -> Iterator[Path]:
     """A small file system of its own."""
     path = workdir / "disk"
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", path], check=True)
+    run("mount", "-t", "tmpfs", "-o", "size=3m", "none", path)
     yield path
-    subprocess.run(["umount", path], check=True)
+    run("umount", path)
 
 
 def overlay_listing(layers: tuple[Path, ...], where: Path) -> dict[str, os.stat_result]:
     """The image's root as a container would see it: every path, and what lstat says of it."""
     where.mkdir()
     lower = ":".join(str(path) for path in reversed(layers))
-    subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={lower},ro", "none", where], check=True)
+    run("mount", "-t", "overlay", "-o", f"lowerdir={lower},ro", "none", where)
     try:
         found = {}
         for directory, names, files in os.walk(where):
@@ -104,7 +109,7 @@ def overlay_listing(layers: tuple[Path, ...], where: Path) -> dict[str, os.stat_
                 found[str(path.relative_to(where))] = path.lstat()
         return found
     finally:
-        subprocess.run(["umount", where], check=True)
+        run("umount", where)
 
 
 # --- pulling ---------------------------------------------------------------------------------------------------------
@@ -301,14 +306,14 @@ async def test_full_disk(url: str, disk: Path) -> None:
         # With room again the same pull succeeds.
         disk.joinpath("blob").unlink()
         await images.prune()
-        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+        run("mount", "-o", "remount,size=20m", disk)
         assert (await images.pull("busybox")).repo_tags
 
 
 async def test_size_limits(url: str, workdir: Path) -> None:
     for change in ({"max_layer_bytes": 100_000}, {"max_image_bytes": 100_000}, {"max_layer_entries": 10}):
         async with service(workdir, settings(url, **change)) as images:
-            with pytest.raises(errors.LimitError, match="more than the limit|larger than the limit"):
+            with pytest.raises(errors.LimitError, match=r"more than the limit|larger than the limit"):
                 await images.pull("busybox")
             assert leftovers(workdir) == []
             assert os.listdir(workdir / "layers") == []
@@ -401,7 +406,7 @@ async def test_usage(url: str, workdir: Path) -> None:
 async def test_blobs_are_kept_only_if_wanted(url: str, workdir: Path) -> None:
     async with service(workdir, settings(url, keep_blobs=False)) as images:
         await images.pull("busybox")
-        with pytest.raises(errors.NotFoundError, match="images.keep_blobs"):
+        with pytest.raises(errors.NotFoundError, match=r"images\.keep_blobs"):
             await images.save(["busybox"], workdir / "out.tar")
         assert len(os.listdir(workdir / "images/blobs/sha256")) == 2
         assert not (workdir / "out.tar").exists()
@@ -439,8 +444,7 @@ async def test_a_saved_image_is_what_skopeo_reads(url: str, workdir: Path) -> No
         image = await images.pull("busybox")
         for kind, transport in ((ArchiveFormat.OCI_LAYOUT, "oci"), (ArchiveFormat.DOCKER_ARCHIVE, "docker-archive")):
             await images.save(["busybox"], workdir / transport, archive_format=kind)
-            command = ["skopeo", "inspect", "--config", f"{transport}:{workdir / transport}"]
-            shown = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+            shown = json.loads(run("skopeo", "inspect", "--config", f"{transport}:{workdir / transport}"))
             assert len(shown["rootfs"]["diff_ids"]) == len(image.layers)
 
 
@@ -448,14 +452,14 @@ async def test_import_of_what_skopeo_and_docker_write(images: Path, workdir: Pat
     source = f"oci:{images}:docker.io/pyrt/layers:latest"
     for transport, name in (("docker-archive", ":named/by:tag"), ("oci-archive", "")):
         target = workdir / transport
-        subprocess.run(["skopeo", "copy", "-q", source, f"{transport}:{target}{name}"], check=True)
+        run("skopeo", "copy", "-q", source, f"{transport}:{target}{name}")
     async with service(workdir / "store", settings()) as store:
         (docker,) = await store.import_(workdir / "docker-archive")
         assert docker.repo_tags == ("docker.io/named/by:tag",)
         (oci,) = await store.import_(workdir / "oci-archive", name="own:1")
         assert oci.id == docker.id
         assert store.get("own:1") is not None
-        subprocess.run(["gzip", workdir / "docker-archive"], check=True)
+        run("gzip", workdir / "docker-archive")
         await store.prune(all_unused=True)
         assert (await store.import_(workdir / "docker-archive.gz"))[0].id == docker.id
         assert leftovers(workdir / "store") == []
