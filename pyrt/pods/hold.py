@@ -8,6 +8,7 @@ from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
 from pyrt.pods.backoff import back_off_key, create_delay, period_text, pull_delay, restart_at
 from pyrt.pods.model import SECOND, ImageState, Observed, ObservedContainer
+from pyrt.pods.restart import remembered
 from pyrt.runtime.status import ContainerState
 
 SHOW_ERROR = 3 * SECOND
@@ -25,14 +26,14 @@ class Hold:
     """A container that waits.
 
     ``until`` is when it is tried again, ``shown_until`` when ``reason`` gives way to a back-off's (0: it does not).
-    ``back_off`` says that this is a back-off, to be told in an event.
+    ``event`` is the text of a BackOff event; empty if this is no back-off.
     """
 
     reason: str
     message: str
     until: int
     shown_until: int = 0
-    back_off: bool = False
+    event: str = ""
 
 
 def pod_text(pod: Pod) -> str:
@@ -41,9 +42,12 @@ def pod_text(pod: Pod) -> str:
     return f"{meta.name}_{meta.namespace}({meta.uid})"
 
 
-def next_attempt(last: ObservedContainer | None) -> int:
-    """The attempt that follows."""
-    return 0 if last is None else last.attempt + 1
+def next_attempt(pod: Pod, name: str, last: ObservedContainer | None) -> int:
+    """The attempt that follows: after the last instance, or after what the status remembers if the runtime does not."""
+    if last is not None:
+        return last.attempt + 1
+    known = remembered(pod, name)
+    return 0 if known is None else known.restart_count + bool(known.container_id)
 
 
 def find_hold(
@@ -54,7 +58,7 @@ def find_hold(
         hold = _crash(container, pod, last, now)
         if hold is not None:
             return hold
-    return _creation(container, observed, now) or _image(container, last, observed, now)
+    return _creation(container, observed, now) or _image(container, pod, last, observed, now)
 
 
 def _crash(container: Container, pod: Pod, last: ObservedContainer, now: int) -> Hold | None:
@@ -68,7 +72,8 @@ def _crash(container: Container, pod: Pod, last: ObservedContainer, now: int) ->
         f"back-off {period_text(last.back_off.delay_seconds)} restarting failed container={container.name} "
         f"pod={pod_text(pod)}"
     )
-    return Hold("CrashLoopBackOff", text, until, back_off=True)
+    event = f"Back-off restarting failed container {container.name} in pod {pod_text(pod)}"
+    return Hold("CrashLoopBackOff", text, until, event=event)
 
 
 def _creation(container: Container, observed: Observed, now: int) -> Hold | None:
@@ -78,9 +83,9 @@ def _creation(container: Container, observed: Observed, now: int) -> Hold | None
     return Hold(failure.reason, failure.message, failure.at + create_delay())
 
 
-def _image(container: Container, last: ObservedContainer | None, observed: Observed, now: int) -> Hold | None:
+def _image(container: Container, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int) -> Hold | None:
     image = observed.images.get(container.name)
-    if image is None or image.image != container.image or image.attempt != next_attempt(last):
+    if image is None or image.image != container.image or image.attempt != next_attempt(pod, container.name, last):
         return None
     failure = image.failure
     if image.state is not ImageState.FAILED or failure is None:
@@ -93,4 +98,4 @@ def _image(container: Container, last: ObservedContainer | None, observed: Obser
     if now < failure.at + SHOW_ERROR:
         return Hold(failure.reason, failure.message, until, failure.at + SHOW_ERROR)
     text = f'Back-off pulling image "{container.image}": {failure.reason}: {failure.message}'
-    return Hold("ImagePullBackOff", text, until, back_off=True)
+    return Hold("ImagePullBackOff", text, until, event=f'Back-off pulling image "{container.image}"')

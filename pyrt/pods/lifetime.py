@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
 from pyrt.pods.model import SECOND, Observed, ObservedContainer, ObservedSandbox
-from pyrt.pods.restart import is_sidecar, newest_sandbox, should_restart, usable_sandbox
+from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, should_restart, usable_sandbox
 from pyrt.runtime.status import ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
@@ -106,7 +106,8 @@ def _finished(pod: Pod, observed: Observed, latest: Mapping[str, ObservedContain
     sandbox = usable_sandbox(observed)
     if sandbox is None:
         if newest_sandbox(observed) is None and not observed.containers:
-            return False
+            # Nothing has been done yet, or the runtime has lost its records: then the last status is what is known.
+            return all(ran_for_good(pod, container) for container in spec.containers)
         if spec.restart_policy == "Never":
             # A pod that may not restart does not get a second sandbox once one of its containers has been there.
             inits = (latest.get(c.name) for c in spec.init_containers if not is_sidecar(c))
@@ -116,6 +117,8 @@ def _finished(pod: Pod, observed: Observed, latest: Mapping[str, ObservedContain
     elif init_progress(pod, latest, sandbox).failed:
         return True
     for container, last in zip(spec.containers, apps, strict=True):
+        if last is None and ran_for_good(pod, container):
+            continue
         if last is None or last.state is not ContainerState.EXITED or last.stop_reason == "Changed":
             return False
         if should_restart(container, spec, last.exit_code):

@@ -36,7 +36,14 @@ from pyrt.pods.model import (
     StopContainer,
     StopSandbox,
 )
-from pyrt.pods.restart import is_sidecar, latest_by_name, newest_sandbox, should_restart, usable_sandbox
+from pyrt.pods.restart import (
+    is_sidecar,
+    latest_by_name,
+    newest_sandbox,
+    ran_for_good,
+    should_restart,
+    usable_sandbox,
+)
 from pyrt.runtime.status import ContainerState
 
 DEFAULT_GRACE_SECONDS = 30
@@ -188,7 +195,7 @@ class _Round:
             last = self.latest.get(container.name)
             if last is not None and last.live:
                 self._keep(container, last, "Container")
-            elif last is None or self._again(container, last):
+            elif (last is None and not ran_for_good(self.pod, container)) or (last and self._again(container, last)):
                 in_order = self._want(container, ContainerKind.APP, in_order)
 
     def _again(self, container: Container, last: ObservedContainer) -> bool:
@@ -220,8 +227,8 @@ class _Round:
             self._wake(hold.until)
             if hold.shown_until:
                 self._wake(hold.shown_until)
-            if hold.back_off:
-                self.notices.append(BackOffNotice(container.name, hold.reason, hold.message))
+            if hold.event:
+                self.notices.append(BackOffNotice(container.name, hold.reason, hold.event))
             return in_order
         image_id = self._image(container, last)
         if image_id is None:
@@ -231,13 +238,13 @@ class _Round:
             if last is not None and last.state is ContainerState.CREATED:
                 self.actions.append(RemoveContainer(last.id, last.name))
             back_off = next_back_off(last, back_off_key(container))
-            attempt = next_attempt(last)
+            attempt = next_attempt(self.pod, container.name, last)
             self.actions.append(StartContainer(container.name, kind, attempt, sandbox.id, image_id, back_off))
         return in_order
 
     def _image(self, container: Container, last: ObservedContainer | None) -> str | None:
         """The id of the image, or ``None`` after a pull has been ordered or while one is under way."""
-        attempt = next_attempt(last)
+        attempt = next_attempt(self.pod, container.name, last)
         image = self.observed.images.get(container.name)
         if image is not None and image.image == container.image and image.attempt == attempt:
             if image.state is ImageState.PRESENT:

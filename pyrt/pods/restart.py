@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyrt.kube.container import Container, EphemeralContainer
-from pyrt.kube.pod import PodSpec
+from pyrt.kube.pod import Pod, PodSpec
+from pyrt.kube.podstatus import ContainerStatus
 from pyrt.pods.model import Observed, ObservedContainer, ObservedSandbox
+
+LOST_EXIT_CODE = 137
+"""What a container is taken to have ended with whose end nobody saw."""
 
 
 def is_sidecar(container: Container | EphemeralContainer) -> bool:
@@ -27,6 +31,24 @@ def should_restart(container: Container, spec: PodSpec, exit_code: int) -> bool:
     if policy == "Always":
         return True
     return policy == "OnFailure" and exit_code != 0
+
+
+def remembered(pod: Pod, name: str) -> ContainerStatus | None:
+    """The status of a container before this one, if it tells of an instance."""
+    status = pod.status
+    for known in (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses):
+        if known.name == name:
+            return known if known.container_id or known.restart_count or known.last_state.terminated else None
+    return None
+
+
+def ran_for_good(pod: Pod, container: Container) -> bool:
+    """Whether a container that the runtime knows nothing of has run, by the last status, and must not run again."""
+    known = remembered(pod, container.name)
+    if known is None:
+        return False
+    end = known.state.terminated or known.last_state.terminated
+    return not should_restart(container, pod.spec, LOST_EXIT_CODE if end is None else end.exit_code)
 
 
 def latest_by_name(containers: Iterable[ObservedContainer]) -> dict[str, ObservedContainer]:

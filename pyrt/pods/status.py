@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import (
@@ -27,7 +29,14 @@ from pyrt.pods.hold import find_hold
 from pyrt.pods.lifetime import TERMINAL, ending, verdict
 from pyrt.pods.model import Observed, ObservedContainer
 from pyrt.pods.phase import compute_phase
-from pyrt.pods.restart import is_sidecar, latest_by_name, newest_sandbox, should_restart, usable_sandbox
+from pyrt.pods.restart import (
+    LOST_EXIT_CODE,
+    is_sidecar,
+    latest_by_name,
+    newest_sandbox,
+    should_restart,
+    usable_sandbox,
+)
 from pyrt.runtime.status import ContainerState as RuntimeState
 
 RUNTIME_SCHEME = "pyrt://"
@@ -173,6 +182,9 @@ class _Snapshot:
     ) -> ContainerStatus:
         if old is not None and old.state.terminated is not None:
             return old
+        lost = _lost("deleted.  The container used to be Running") if old is not None and old.state.running else None
+        if old is not None and lost is not None and self._ended is not None:
+            return replace(old, state=ContainerState(terminated=lost), ready=False, started=False)
         waiting = ContainerStateWaiting(reason=initial)
         status = ContainerStatus(
             name=container.name,
@@ -183,6 +195,9 @@ class _Snapshot:
         )
         if old is not None:
             status.restart_count, status.last_state = old.restart_count, old.last_state
+            if lost is not None:
+                status.restart_count += 1
+                status.last_state = ContainerState(terminated=lost)
         if isinstance(container, Container) and self._ended is None:
             hold = find_hold(container, self._pod, None, self._observed, self._now)
             blocked = self._observed.sandbox_failure or self._observed.volumes_failure
@@ -198,12 +213,7 @@ class _Snapshot:
         if last.state is RuntimeState.EXITED:
             return ContainerState(terminated=_terminated(last))
         if last.state is RuntimeState.UNKNOWN and old is not None and old.state.running is not None:
-            lost = ContainerStateTerminated(
-                exit_code=137,
-                reason="ContainerStatusUnknown",
-                message="The container could not be located when the pod was terminated",
-            )
-            return ContainerState(terminated=lost)
+            return ContainerState(terminated=_lost("terminated"))
         return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
 
     def _show_wait(self, container: Container, last: ObservedContainer, status: ContainerStatus) -> None:
@@ -230,6 +240,15 @@ def _previous(
         if known is None or container.attempt > known.attempt:
             found[container.name] = container
     return found
+
+
+def _lost(event: str) -> ContainerStateTerminated:
+    """The end of a container that nobody saw."""
+    return ContainerStateTerminated(
+        exit_code=LOST_EXIT_CODE,
+        reason="ContainerStatusUnknown",
+        message=f"The container could not be located when the pod was {event}",
+    )
 
 
 def _terminated(container: ObservedContainer) -> ContainerStateTerminated:

@@ -47,6 +47,7 @@ steps = st.lists(
         st.tuples(st.just("starts"), st.booleans()),
         st.tuples(st.just("image"), st.integers(0, 2)),
         st.tuples(st.just("restart daemon"), st.none()),
+        st.tuples(st.just("forget"), st.none()),
     ),
     max_size=25,
 )
@@ -86,6 +87,10 @@ def drive(world: World, kind: str, value: Any) -> None:
             world.start_errors = {"app0": ("CreateContainerError", "no")} if value else {}
         case "image":
             world.pod.spec.containers[0].image = f"a:{value}"
+            world.step()
+        case "forget":
+            world.observed = model.Observed(accepted_at=world.observed.accepted_at)
+            world.pulls_done_at.clear()
             world.step()
         case "restart daemon":
             world.observed = model.Observed(

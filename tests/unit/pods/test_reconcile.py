@@ -144,7 +144,11 @@ def test_back_off_applies_to_success_too() -> None:
     assert waiting is not None
     assert waiting.reason == "CrashLoopBackOff"
     assert waiting.message == "back-off 10s restarting failed container=app pod=web_default(u-1)"
-    assert world.last.notices[0].reason == "CrashLoopBackOff"
+    assert world.last.notices == (
+        model.BackOffNotice(
+            "app", "CrashLoopBackOff", "Back-off restarting failed container app in pod web_default(u-1)"
+        ),
+    )
 
 
 def test_back_off_survives_a_daemon_restart() -> None:
@@ -474,6 +478,22 @@ def test_of_two_ready_sandboxes_neither_stays() -> None:
     world.step()
     world.exit("app", 137)
     assert [s.attempt for s in world.observed.sandboxes if s.ready] == [10]
+
+
+@pytest.mark.parametrize(("policy", "phase", "attempts"), [("Never", "Failed", 1), ("Always", "Running", 2)])
+def test_the_status_remembers_what_the_runtime_has_forgotten(policy: str, phase: str, attempts: int) -> None:
+    world = World(a_pod(policy=policy))
+    world.step()
+    world.observed = model.Observed(accepted_at=world.observed.accepted_at)
+    world.step()
+    assert world.status.phase == phase
+    starts = [a for _, a in world.done(model.StartContainer)]
+    assert [a.attempt for a in starts] == list(range(attempts))  # type: ignore[attr-defined]
+    status = world.container("app")
+    ended = status.state.terminated or status.last_state.terminated
+    assert ended is not None
+    assert (ended.exit_code, ended.reason) == (137, "ContainerStatusUnknown")
+    assert status.restart_count == attempts - 1
 
 
 # --- the way down ----------------------------------------------------------------------------------------------------
