@@ -12,7 +12,7 @@ from collections import deque
 from pyrt.cli.failure import CliError, warn
 from pyrt.client.errors import ClientError, UnreachableError
 from pyrt.client.http import Request, send
-from pyrt.config.location import api_socket
+from pyrt.config.location import api_socket, config_file
 
 PATIENCE = 30.0
 """Seconds until a daemon that lives but does not become ready is given up."""
@@ -28,7 +28,8 @@ def start_daemon(socket_path: str, config: str | None) -> bool:
     False when the socket is not the configured one, so that no daemon we could start would listen there. Raises
     :class:`CliError` when it cannot be started.
     """
-    if os.path.realpath(api_socket(config)) != os.path.realpath(socket_path) and not _configured(socket_path, config):
+    # With the file named, $PYRT_SOCKET does not count: what would a daemon listen on?
+    if os.path.realpath(api_socket(config_file(config))) != os.path.realpath(socket_path):
         return False
     if os.geteuid() != 0:
         raise CliError(f"no daemon answers on {socket_path}, and only root can start it")
@@ -42,13 +43,6 @@ def start_daemon(socket_path: str, config: str | None) -> bool:
     return True
 
 
-def _configured(socket_path: str, config: str | None) -> bool:
-    """Whether the configuration file, without regard to ``$PYRT_SOCKET``, names this socket."""
-    from pyrt.config.location import config_file
-
-    return os.path.realpath(api_socket(config_file(config))) == os.path.realpath(socket_path)
-
-
 def _launch(socket_path: str, config: str | None, log: str) -> None:
     # -P: the daemon's working directory is /, and nothing there is a module.
     command = [sys.executable, "-P", "-m", "pyrt.cli", "daemon"]
@@ -56,7 +50,13 @@ def _launch(socket_path: str, config: str | None, log: str) -> None:
         command += ["--config", os.path.abspath(config)]
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
         )
     deadline = time.monotonic() + PATIENCE
     while not _ready(socket_path):
@@ -68,6 +68,15 @@ def _launch(socket_path: str, config: str | None, log: str) -> None:
         time.sleep(POLL)
     warn(f"pyrt: started the daemon (pid {process.pid})")
     process.returncode = 0  # it outlives us: keep subprocess from warning that it still runs
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the search path of modules made absolute, as the working directory changes."""
+    environment = dict(os.environ)
+    if "PYTHONPATH" in environment:
+        paths = environment["PYTHONPATH"].split(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths)
+    return environment
 
 
 def _ready(socket_path: str) -> bool:

@@ -49,6 +49,8 @@ class Reader:
             if start > LINE_LIMIT:
                 raise ProtocolError("the server sent a header line that is too long")
             self._fill()
+        if end > LINE_LIMIT:
+            raise ProtocolError("the server sent a header line that is too long")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line[:-1] if line.endswith(b"\r") else line

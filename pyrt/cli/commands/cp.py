@@ -97,7 +97,8 @@ def _from_container(session: Session, pod: Object, container: str, source: str, 
 
     def unpack() -> None:
         with open(reader, "rb") as archive:
-            counted.append(extract(archive, top, target, warn))
+            if archive.peek(1):  # nothing at all: the container's tar could not begin, and its exit code says so
+                counted.append(extract(archive, top, target, warn))
             while archive.read(65536):
                 pass  # padding after the end of the archive
 
@@ -111,7 +112,7 @@ def _from_container(session: Session, pod: Object, container: str, source: str, 
                 os.close(writer)
     finally:
         stream.close()
-    _complain(complaint)
+        _complain(complaint)
     finish(status)
     if not sum(counted):
         raise CliError(f"{source}: nothing was copied")
@@ -147,7 +148,7 @@ def _to_container(session: Session, pod: Object, container: str, source: Path, t
                 os.close(reader)
     finally:
         stream.close()
-    _complain(complaint)
+        _complain(complaint)
     finish(status)
 
 

@@ -36,7 +36,7 @@ class Writer:
             self.line(title, level=level)
             for value in values:
                 for part in value.split("\n"):
-                    self.line(part, level=level + 2)
+                    self.line(part, level=level + 1)
 
     def text(self) -> str:
         """Everything, aligned."""

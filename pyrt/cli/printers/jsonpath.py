@@ -28,7 +28,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<recurse>\.\.) | (?P<wild>\.?\*) | \.?\[\?\((?P<filter>.*?)\)\] | \.?\[(?P<index>[^\[\]]*)\]
-        | \.?(?P<key>(?:\\.|[^.\[\]\\\s{}()@$'"=<>!*?,])+)
+        | (?:\.|\A|(?<=\.\.))(?P<key>(?:\\.|[^.\[\]\\\s{}()@$'"=<>!*?,~|&])+)
     )""",
     re.VERBOSE,
 )
