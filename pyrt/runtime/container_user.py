@@ -36,4 +36,4 @@ def resolve_user(config: ContainerConfig) -> Identity:
 @functools.lru_cache(maxsize=512)
 def _lookup(layers: tuple[Path, ...], user: str, gid: int | None, merge: bool) -> Identity:
     """Layers are never written to, so an answer holds for ever."""
-    return resolve_in_layers((str(layer) for layer in layers), user, gid=gid, merge_groups=merge)
+    return resolve_in_layers([str(layer) for layer in layers], user, gid=gid, merge_groups=merge)
