@@ -195,8 +195,8 @@ class _Snapshot:
         )
         if old is not None:
             status.restart_count, status.last_state = old.restart_count, old.last_state
+            status.restart_count += bool(old.container_id)  # its instance has gone; the next one is another
             if lost is not None:
-                status.restart_count += 1
                 status.last_state = ContainerState(terminated=lost)
         if isinstance(container, Container) and self._ended is None:
             hold = find_hold(container, self._pod, None, self._observed, self._now)
