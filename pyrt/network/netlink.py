@@ -60,13 +60,16 @@ RTA_GATEWAY = 5
 RTA_PRIORITY = 6
 RTNH_F_ONLINK = 4
 RT_TABLE_MAIN = 254
+RT_TABLE_LOCAL = 255
 RTPROT_STATIC = 4
 LOOPBACK_INDEX = 1
 """``lo`` in every network namespace (net/core/dev.c, LOOPBACK_IFINDEX)."""
 
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
+RT_SCOPE_HOST = 254
 RTN_UNICAST = 1
+RTN_LOCAL = 2
 
 NDA_DST = 1
 NDA_LLADDR = 2
@@ -136,6 +139,14 @@ def host_route(index: int, ip: bytes) -> bytes:
     return message(
         RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, header + attribute(RTA_DST, ip) + attribute(RTA_OIF, u32(index))
     )
+
+
+def local_route(ip: bytes) -> bytes:
+    """The route by which a namespace takes packets to one of its addresses for its own."""
+    family = socket.AF_INET if len(ip) == 4 else socket.AF_INET6
+    header = _ROUTE.pack(family, len(ip) * 8, 0, 0, RT_TABLE_LOCAL, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL, 0)
+    attributes = attribute(RTA_DST, ip) + attribute(RTA_OIF, u32(LOOPBACK_INDEX))
+    return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, header + attributes)
 
 
 def default_route(index: int, gateway: bytes) -> bytes:

@@ -16,6 +16,10 @@ until the kernel's link watch work has run, some tens of microseconds later, mor
 costs a second. So the last message asks for the pod's link: since Linux 6.8 (net/core/rtnetlink.c, rtnl_getlink) that
 runs the link watch first. Of 100 pods that connected at once, 4 lost their SYN without it, none with it. On older
 kernels it changes nothing, and the start of the container's process is the time that the work has.
+
+The kernel has the same habit with an IPv6 address: the route that makes a packet to it local is left to a work item,
+even for an address without duplicate detection (net/ipv6/addrconf.c, addrconf_dad_work), and an answer that comes
+before it is dropped. So that route is given explicitly; the kernel's own takes precedence as soon as it is there.
 """
 
 from __future__ import annotations
@@ -181,6 +185,8 @@ def attachment(
                 f"ip -n POD address add {ip}/{bits} dev {POD_INTERFACE}{no_dad}",
             )
         )
+        if ip.version == 6:
+            pod.append((nl.local_route(packed), f"ip -n POD -6 route add local {ip} dev lo"))
         pod.extend(_GATEWAYS[ip.version])
         host.append((nl.host_route(index, packed), f"ip -{ip.version} route replace {ip} dev {name} scope link"))
         host.append(

@@ -73,7 +73,7 @@ def test_the_order_and_kinds_of_messages() -> None:
     )
     pod = [decode(data)[0] for data in made.pod_messages]
     host = [decode(data)[0] for data in made.host_messages]
-    assert pod == [link, link, link, address, neighbour, route, address, neighbour, route]
+    assert pod == [link, link, link, address, neighbour, route, address, route, neighbour, route]
     assert host == [link, link, route, neighbour, route, neighbour]
     assert [decode(data)[0] for data in made.final_messages] == [netlink.RTM_GETLINK]
     assert len(made.description) == len(pod) + len(host) + 1
@@ -110,7 +110,12 @@ def test_options_of_the_host_side(allowed: bool) -> None:
 
 @pytest.mark.parametrize(("first", "ip", "gateway"), [(3, V4, "169.254.1.1"), (6, V6, "fe80::1")])
 def test_what_the_pod_has(first: int, ip: IPv4Address | IPv6Address, gateway: str) -> None:
-    address, neighbour, route = (decode(data)[1] for data in make().pod_messages[first : first + 3])
+    messages = [decode(data)[1] for data in make().pod_messages[first:]]
+    address = messages.pop(0)
+    if ip.version == 6:
+        local = messages.pop(0)
+        assert (local["type"], local["table"], attributes(local)["RTA_DST"]) == (2, 255, str(ip))
+    neighbour, route = messages[:2]
     assert (address["index"], address["prefixlen"]) == (2, ip.max_prefixlen)
     assert attributes(address)["IFA_ADDRESS"] == str(ip)
     if ip.version == 6:
@@ -159,6 +164,7 @@ def test_it_reads_as_commands() -> None:
         "ip -n POD neigh add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent",
         "ip -n POD -4 route add default via 169.254.1.1 dev eth0 onlink",
         "ip -n POD address add fd0c:5079:7274::2/128 dev eth0 nodad noprefixroute",
+        "ip -n POD -6 route add local fd0c:5079:7274::2 dev lo",
         "ip -n POD neigh add fe80::1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent",
         "ip -n POD -6 route add default via fe80::1 dev eth0 onlink",
         "ip link set pyrt0123456789a addrgenmode none; sysctl net.ipv4.conf.pyrt0123456789a.rp_filter=1 "
