@@ -5,7 +5,7 @@ its kind, namespace, name and uid, a resource version, and the raw JSON that the
 value in a column.
 
 How durable a commit is, is the caller's choice per transaction. What an operator asked for (create, delete, update of
-an object) is ``durable``: on disk before the answer (``synchronous=FULL``, 0.2 ms). What the runtime observes (status,
+an object) is ``durable``: on disk before the answer (one fdatasync, 0.2 to 0.7 ms). What the runtime observes (status,
 sandboxes, containers, addresses) is not (``synchronous=NORMAL``, 0.03 ms): it survives ``kill -9`` of the daemon at any
 instant, and may lose its last moments in a power cut, which takes every process it speaks of with it.
 """
