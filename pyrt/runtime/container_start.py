@@ -56,6 +56,7 @@ class Launch:
 def set_running(core: Core, record: ContainerRecord, pid: int, started_at: int) -> None:
     """Take note of a started process, and tell."""
     record.state, record.pid, record.started_at = ContainerState.RUNNING, pid, started_at
+    core.write_later(record)
     core.emit(EventKind.STARTED, record.sandbox_id, record.id, started_at)
 
 

@@ -30,6 +30,7 @@ from pyrt.store import Store
 
 log = logging.getLogger(__name__)
 
+_WRITE_SECONDS = 0.02
 SYS_RESOURCE = 1 << NUMBERS["CAP_SYS_RESOURCE"]
 
 
@@ -157,16 +158,17 @@ class Core:
         self.tables.delete_container(record.id)
 
     def write_later(self, record: ContainerRecord) -> None:
-        """Write a container's end once the loop has told everyone; several ends share a commit.
+        """Write a container's start or end, a moment after everyone has been told; several share a commit.
 
-        Until then the pod process's exit record is the truth on disk.
+        Until then the pod process's own record is the truth, and it outlives this process. Only a power cut could lose something,
+        and that takes the containers as well.
         """
         self._unwritten[record.id] = record
         if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_soon(self.flush)
+            self._flush = asyncio.get_running_loop().call_later(_WRITE_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what is waiting, and let the pod processes drop what is now in the database."""
+        """Write what is waiting."""
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None

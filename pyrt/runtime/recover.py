@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from pyrt.ids import SandboxId
-from pyrt.runtime.container_exit import container_exited
+from pyrt.runtime.container_exit import UNKNOWN_EXIT_CODE, container_exited, finish
 from pyrt.runtime.core import Core
 from pyrt.runtime.podfiles import ExitRecord
 from pyrt.runtime.podprocess import PodGoneError, PodProcess
-from pyrt.runtime.protocol import ProcessPhase, SandboxPhase
-from pyrt.runtime.records import SandboxRecord
+from pyrt.runtime.protocol import ProcessItem, ProcessPhase, SandboxPhase
+from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.sandbox_end import pod_process_ended, stop_sandbox, take_down
 from pyrt.runtime.status import ContainerState
 
 log = logging.getLogger(__name__)
+
+_SETTLE_SECONDS = 0.01
 
 
 async def recover(core: Core) -> None:
@@ -57,6 +59,8 @@ async def _take_over(core: Core, record: SandboxRecord) -> None:
         log.info("sandbox %s: %s when the daemon ended", record.id[:13], "stopping" if stopping else "half-made")
         await (stop_sandbox(core, record.id) if stopping else take_down(core, record))
         return
+    with contextlib.suppress(PodGoneError):
+        await _settle(pod)
     adopt(core, record, pod)
 
 
@@ -75,15 +79,29 @@ def adopt(core: Core, record: SandboxRecord, pod: PodProcess) -> None:
     record.pod_pid = pod.pid
     for container in list(core.members[record.id].values()):
         item = pod.processes.get(container.id)
-        if item is None or container.state is ContainerState.EXITED:
-            continue
-        if item.phase == ProcessPhase.EXITED:
-            exit_record = ExitRecord(item.id, False, item.pid, item.status, item.started, item.finished)
-            container_exited(core, container.id, exit_record)
-        elif item.phase == ProcessPhase.RUNNING:
-            container.state, container.pid, container.started_at = ContainerState.RUNNING, item.pid, item.started
+        if item is not None:
+            _adopt_container(core, container, item)
+        elif container.state is ContainerState.RUNNING:
+            finish(core, container, exit_code=UNKNOWN_EXIT_CODE, reason="Error", finished_at=0, message="lost")
     pod.on_exit = partial(container_exited, core)
     pod.on_closed = partial(pod_process_ended, core, record.id)
+
+
+def _adopt_container(core: Core, container: ContainerRecord, item: ProcessItem) -> None:
+    if container.state is ContainerState.EXITED:
+        return
+    if item.phase == ProcessPhase.EXITED:
+        exit_record = ExitRecord(item.id, False, item.pid, item.status, item.started, item.finished)
+        container_exited(core, container.id, exit_record)
+    elif item.phase == ProcessPhase.RUNNING:
+        container.state, container.pid, container.started_at = ContainerState.RUNNING, item.pid, item.started
+
+
+async def _settle(pod: PodProcess) -> None:
+    """A container whose start the earlier daemon had not been answered: between clone3 and execve, which takes no time."""
+    while any(item.phase == ProcessPhase.STARTING for item in pod.processes.values()):
+        await asyncio.sleep(_SETTLE_SECONDS)
+        pod.processes = await pod.list_processes()
 
 
 async def _remove_strange_pods(core: Core) -> None:
