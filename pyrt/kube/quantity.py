@@ -93,7 +93,8 @@ def canonical(text: str) -> str:
     if amount == 0:
         return "0"
     if suffix.endswith("i"):
-        if abs(amount) < 1024 or amount.denominator != 1:
+        if abs(amount) < 1024 or amount.denominator != 1 or amount % 1024 != 0:
+            # Without a suffix the text would be read as decimal the next time, and written differently.
             return _decimal(amount)
         return _binary(int(amount))
     if suffix[:1] in ("e", "E") and len(suffix) > 1:

@@ -25,6 +25,7 @@ from pyrt.kube.resources import ResourceRequirements
 from pyrt.kube.scheduling import Toleration
 from pyrt.kube.security import PodSecurityContext, SecurityContext
 from pyrt.kube.volumes import EmptyDirVolumeSource, Volume
+from pyrt.kube.warnings import pod_warnings
 
 
 class Level(enum.Enum):
@@ -148,7 +149,7 @@ class Findings(NamedTuple):
 
 
 def check(pod: Pod) -> Findings:
-    """Look for fields of a defaulted pod that are not honoured.
+    """Look for fields of a defaulted pod that are not honoured, and for what is hardly meant.
 
     A pod for Windows is not looked at: it is never run.
     """
@@ -157,6 +158,7 @@ def check(pod: Pod) -> Findings:
     refused: list[FieldError] = []
     warnings: list[str] = []
     _check(pod.spec, "spec", refused, warnings)
+    warnings += pod_warnings(pod)
     return Findings(tuple(refused), tuple(warnings))
 
 
