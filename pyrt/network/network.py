@@ -31,7 +31,7 @@ class Network:
         self._config = config.network
         self._store = store
         self._nft = Nftables()
-        self._sysctls = Sysctls(store)
+        self._sysctls = Sysctls(config.paths.root)
         self._ports = HostPorts()
         self._allocator: Allocator | None = None
         self._pool = Pool(self._config.ipv4, self._config.ipv6)
@@ -85,7 +85,7 @@ class Network:
         self.warnings = tuple(warnings)
 
     def _forget_previous_boot(self) -> None:
-        """No pod, no link and no changed sysctl outlives a boot."""
+        """No pod and no link outlives a boot."""
         table = self._store.table("network-meta")
         boot = boot_id().encode()
         if table.get("boot") == boot:
@@ -95,7 +95,6 @@ class Network:
                 allocations = self._store.table("network")
                 for sandbox_id in list(allocations):
                     allocations.delete(sandbox_id)
-                self._sysctls.forget()
             table.put("boot", boot)
 
     def _started(self) -> Allocator:

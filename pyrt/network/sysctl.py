@@ -6,17 +6,25 @@ unless its ``accept_ra`` is 2 (Documentation/networking/ip-sysctl.rst), so a hos
 autoconfiguration would lose it some time later. Interfaces that face a network get ``accept_ra`` 2 first. Others do
 not, nor does the default for interfaces to come: a pod's link must never take a router advertisement from the pod
 (CVE-2020-10749).
+
+Kernel parameters belong to the machine, not to one pyrt: several can run side by side. So the record is the machine's
+as well, one file in /run for each network namespace that plays the host: what the values were before the first pyrt,
+and which root directories use them. The last to leave puts them back. A reboot clears the file together with the
+values.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
 import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from pyrt.network.errors import NetworkError
-from pyrt.store import Store
 
 _SYSCTL = Path("/proc/sys")
 _RTF_DEFAULT_FROM_ADVERTISEMENT = 0x00010000 | 0x00040000
@@ -28,52 +36,96 @@ def boot_id() -> str:
     return _read("kernel/random/boot_id")
 
 
-class Sysctls:
-    """What was changed, in the database, with the values from before."""
+@dataclass(slots=True)
+class _Record:
+    """The file's content."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._before = store.table("network-sysctls")
+    before: dict[str, str] = field(default_factory=dict)
+    users: list[str] = field(default_factory=list)
+    """Root directories; one that was removed with all that is in it uses nothing any more."""
+
+
+class Sysctls:
+    """What is changed on behalf of the pyrt whose state is in ``root``."""
+
+    def __init__(self, root: Path, directory: Path = Path("/run")) -> None:
+        self._root = str(root)
+        namespace = os.stat("/proc/thread-self/ns/net").st_ino
+        self._path = directory / f"pyrt-sysctls.{namespace}.json"
 
     def enable_forwarding(self, *, ipv4: bool, ipv6: bool) -> None:
         """Let this host route. Raises :class:`NetworkError` if it cannot and does not already."""
-        if ipv4 and _read("net/ipv4/ip_forward") != "1":
-            self._remember(["net/ipv4/ip_forward", *_per_interface("ipv4")])
-            _write("net/ipv4/ip_forward", "1")
-        if ipv6 and _read("net/ipv6/conf/all/forwarding") != "1":
-            listening = [path for path in map(_accept_ra, _facing_a_network()) if _read(path) == "1"]
-            self._remember(["net/ipv6/conf/all/forwarding", *_per_interface("ipv6"), *listening])
+        with self._locked() as record:
+            if self._root not in record.users:
+                record.users.append(self._root)
+            listening: list[str] = []
+            changed: list[str] = []
+            if ipv4 and _read("net/ipv4/ip_forward") != "1":
+                changed += ["net/ipv4/ip_forward", *_per_interface("ipv4")]
+            if ipv6 and _read("net/ipv6/conf/all/forwarding") != "1":
+                listening = [path for path in map(_accept_ra, _facing_a_network()) if _read(path) == "1"]
+                changed += ["net/ipv6/conf/all/forwarding", *_per_interface("ipv6"), *listening]
+            for path in changed:
+                if path not in record.before and (value := _read(path)):
+                    record.before[path] = value
+            self._write(record)
             for path in listening:
                 _write(path, "2")
-            _write("net/ipv6/conf/all/forwarding", "1")
-
-    def _remember(self, paths: list[str]) -> None:
-        with self._store.transaction(durable=True):
-            for path in paths:
-                if path not in self._before and (value := _read(path)):
-                    self._before.put(path, msgspec.json.encode(value))
-
-    def forget(self) -> None:
-        """Drop the record: the machine was booted since, and has its own values again."""
-        with self._store.transaction():
-            for path in list(self._before):
-                self._before.delete(path)
+            for path in changed:
+                if path in _SWITCHES:
+                    _write(path, "1")
 
     def restore(self) -> None:
-        """Put back what was there before, except where someone has changed it since."""
-        before = {path: msgspec.json.decode(value, type=str) for path, value in self._before.items()}
-        # The two switches first: they write the per-interface values, which then get their own.
-        for path in sorted(before, key=lambda path: "/conf/" in path and "/all/" not in path):
-            ours = "2" if path.endswith("/accept_ra") else "1"
-            if before[path] == ours or _read(path) in (before[path], ""):
-                continue
-            if path.endswith(("ip_forward", "all/forwarding", "/accept_ra")) and _read(path) != ours:
-                continue
-            _write(path, before[path])
-        for path, value in before.items():
-            if path.endswith("/forwarding") and _read(path) not in (value, ""):
+        """Leave; the last one puts back what was there before, except where someone has changed it since."""
+        with self._locked() as record:
+            if self._root in record.users:
+                record.users.remove(self._root)
+            if record.users:
+                self._write(record)
+                return
+            # The switches first: they write the per-interface values, which then get their own.
+            for path in sorted(record.before, key=lambda path: path not in _SWITCHES):
+                value = record.before[path]
+                now = _read(path)
+                ours = "2" if path.endswith("/accept_ra") else "1"
+                if now == value or (now != ours and not path.endswith("/forwarding")):
+                    continue
                 _write(path, value)
-        self.forget()
+            self._path.unlink()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Generator[_Record, None, None]:
+        """The record, with nobody else reading or writing it."""
+        while True:
+            try:
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except OSError as error:
+                raise NetworkError(operation=f"open {self._path}", errno=error.errno) from error
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink:
+                break
+            os.close(fd)  # the last user removed it while we waited
+        self._fd = fd
+        try:
+            yield self._load()
+        finally:
+            os.close(fd)
+
+    def _load(self) -> _Record:
+        text = os.pread(self._fd, 1 << 20, 0).decode()
+        if not text:
+            return _Record()
+        # Not json.loads: a process killed between the two steps of _write leaves the end of a longer record behind.
+        content: dict[str, Any] = json.JSONDecoder().raw_decode(text)[0]
+        return _Record(dict(content["before"]), [user for user in content["users"] if os.path.isdir(user)])
+
+    def _write(self, record: _Record) -> None:
+        text = json.dumps({"before": record.before, "users": record.users}).encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
+
+
+_SWITCHES = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 
 
 def _per_interface(family: str) -> list[str]:

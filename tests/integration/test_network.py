@@ -12,6 +12,7 @@ import ctypes
 import os
 import platform
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -230,11 +231,13 @@ def world(workdir: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     try:
         outside.ip("link set lo up")
         _wire(host, outside)
+        host.set_sysctl("net/ipv4/ip_forward", "0")  # a new namespace starts with the machine's value
         world.network.start()
         yield world
     finally:
         for pod in world.pods:
             pod.close()
+        world.network.uninstall()
         world.store.close()
         world.network.stop()
         _call("setns", machine.fd, _CLONE_NEWNET)
@@ -686,9 +689,31 @@ def test_uninstall_puts_everything_back(world: World) -> None:
     world.restart()
     world.network.uninstall()
     assert _state(world.host) == before
-    assert list(world.store.table("network")) == list(world.store.table("network-sysctls")) == []
+    assert list(world.store.table("network")) == []
+    assert not world.network._sysctls._path.exists()
     for pod in pods:
         assert not link_exists(host_index(pod.attachment.ipv4, pod.attachment.ipv6))
+
+
+def test_the_last_of_several_instances_puts_the_sysctls_back(world: World, tmp_path: Path) -> None:
+    config = for_instance(tmp_path, "neighbour")
+    with Store(config.paths.root) as store:
+        neighbour = Network(config, store)
+        neighbour.start()
+        world.network.uninstall()
+        assert world.host.sysctl("net/ipv4/ip_forward") == "1"
+        neighbour.uninstall()
+        assert world.host.sysctl("net/ipv4/ip_forward") == "0"
+        assert world.host.sysctl("net/ipv6/conf/all/forwarding") == "0"
+
+
+def test_an_instance_whose_directory_is_gone_counts_no_more(world: World, tmp_path: Path) -> None:
+    config = for_instance(tmp_path, "gone")
+    with Store(config.paths.root) as store:
+        Network(config, store).start()
+    shutil.rmtree(config.paths.root)
+    world.network.uninstall()
+    assert world.host.sysctl("net/ipv4/ip_forward") == "0"
 
 
 @needs_nat
