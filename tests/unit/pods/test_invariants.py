@@ -102,7 +102,7 @@ def drive(world: World, kind: str, value: Any) -> None:
             world.step()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pods(), steps, st.sampled_from([0, 5, 30]))
 def test_random_lives(pod: Pod, events: list[tuple[str, Any]], grace: int) -> None:
     world = World(pod, on_round=check)
@@ -129,7 +129,7 @@ def test_random_lives(pod: Pod, events: list[tuple[str, Any]], grace: int) -> No
     assert (world.observed.containers, world.observed.sandboxes) == ((), ())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.1, 590), min_size=2, max_size=15))
 def test_back_off_never_shrinks_while_it_holds(lives: list[float]) -> None:
     pod = Pod(
