@@ -203,7 +203,7 @@ int plan_decode(struct plan *p, const void *buf, size_t len, size_t *where)
 	    (p->pidns_fd != PLAN_NO_FD && p->pidns_fd >= p->fd_count))
 		return bad(8, where);
 	for (uint32_t i = 0; i < p->op_count; i++) {
-		struct op op;
+		struct op op = {.code = 0};
 		size_t next = plan_next(p, offset, &op);
 		if (next == 0 || !valid_op(p, &op))
 			return bad(offset, where);

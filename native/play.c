@@ -13,7 +13,7 @@ static int (*const handlers[PLAN_OP_LIMIT])(struct player *, const struct arg *)
 #undef X
 };
 
-void close_fd(int *fd)
+void close_fd(const int *fd)
 {
 	int saved = errno;
 	if (*fd >= 0)

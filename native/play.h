@@ -23,7 +23,15 @@ struct player {
 
 /* A descriptor that is closed when its variable goes out of scope; -1 is none. */
 #define AUTO_FD __attribute__((cleanup(close_fd))) int
-void close_fd(int *fd);
+void close_fd(const int *fd);
+
+/* The descriptor, which then is no longer the variable's to close. */
+static inline int keep_fd(int *fd)
+{
+	int kept = *fd;
+	*fd = -1;
+	return kept;
+}
 
 /* The descriptor an argument means: AT_FDCWD for PLAN_HOST, -1 (no descriptor has it) for what is not open. */
 int player_fd(const struct player *pl, const struct arg *ref);

@@ -103,7 +103,7 @@ int do_MOUNT_OLD(struct player *pl, const struct arg *a)
 
 	if (target < 0 || (a[5].len > 0 && chdir(text(&a[5])) != 0))
 		return -1;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", target);
 	if (mount(text(&a[2]), path, text(&a[1]), a[4].number, a[3].len > 0 ? text(&a[3]) : NULL) != 0)
 		return -1;
 	fd = path_open(player_fd(pl, &a[6]), text(&a[7]), O_PATH | O_DIRECTORY);

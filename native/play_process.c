@@ -166,7 +166,7 @@ int do_SECCOMP(struct player *pl, const struct arg *a)
 {
 	struct sock_fprog program = {
 		.len = (unsigned short)(a[1].len / sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)(uintptr_t)a[1].data, /* the kernel only reads it */
+		.filter = (struct sock_filter *)a[1].data, /* the kernel only reads it */
 	};
 
 	(void)pl;
@@ -197,7 +197,7 @@ int do_WAIT(struct player *pl, const struct arg *a)
 /* Pointers to the strings of a vector, and a NULL. The end of what was written. */
 static char **point_at(char **out, const struct arg *vector)
 {
-	char *s = (char *)(uintptr_t)vector->data; /* execve(2) only reads them */
+	char *s = (char *)vector->data; /* execve(2) only reads them */
 
 	for (uint64_t i = 0; i < vector->number; i++, s += strlen(s) + 1)
 		*out++ = s;

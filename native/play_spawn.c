@@ -156,7 +156,6 @@ int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdi
 		return -1;
 	if (pid == 0)
 		child(p, fds, stdio, theirs);
-	*out = (struct plan_child){.pid = pid, .pidfd = pidfd, .report_fd = ours};
-	ours = -1;
+	*out = (struct plan_child){.pid = pid, .pidfd = pidfd, .report_fd = keep_fd(&ours)};
 	return 0;
 }

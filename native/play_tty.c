@@ -33,11 +33,8 @@ static int open_ptmx(int at, const char *path)
 		AUTO_FD master = path_open(at, path, O_RDWR | O_NOCTTY | O_NONBLOCK);
 		if (master < 0)
 			return -1;
-		if (is_ptmx(master) && fcntl(master, F_SETFL, O_RDWR) == 0) {
-			int out = master;
-			master = -1;
-			return out;
-		}
+		if (is_ptmx(master) && fcntl(master, F_SETFL, O_RDWR) == 0)
+			return keep_fd(&master);
 	}
 	errno = ENOTTY;
 	return -1;
