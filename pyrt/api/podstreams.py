@@ -18,8 +18,10 @@ from pyrt.ids import ContainerId
 from pyrt.kube.pod import Pod
 from pyrt.kube.response import Status, StatusCause, StatusDetails
 from pyrt.pods import translate
+from pyrt.pods.status import RUNTIME_SCHEME
 from pyrt.pods.supervisor import Supervisor
 from pyrt.runtime import Runtime
+from pyrt.runtime.errors import ContainerNotFoundError
 from pyrt.runtime.session import Session
 from pyrt.runtime.status import ContainerState, ContainerStatus
 from pyrt.streams import portforward, remotecommand
@@ -52,18 +54,13 @@ class PodStreams:
         pod = self._pod(call)
         options = log_options(call)
         name = _container_name(pod, call.query.get("container", ""))
-        previous = flag(call.query, "previous")
-        instances = [status for status in self._instances(pod) if status.config.name == name]
-        latest = max(instances, key=lambda status: status.config.attempt, default=None)
-        if latest is None:
-            raise bad_request(_waiting_text(pod, name))
-        attempt = latest.config.attempt
-        if previous:
-            attempt -= 1
-            if attempt < 0 or not any(status.config.attempt == attempt for status in instances):
-                raise bad_request(f'previous terminated container "{name}" in pod "{pod.metadata.name}" not found')
-        path = translate.log_directory(pod, self._supervisor.facts) / translate.log_path(name, attempt)
-        running = None if previous or latest.state is not ContainerState.RUNNING else latest.id
+        wanted = logged_instance(pod, name, previous=flag(call.query, "previous"))
+        try:
+            instance = self._runtime.container_status(wanted)
+        except ContainerNotFoundError as error:
+            raise bad_request(f"unable to retrieve container logs for pyrt://{wanted}") from error
+        path = translate.log_directory(pod, self._supervisor.facts) / instance.config.log_path
+        running = wanted if instance.state is ContainerState.RUNNING else None
         return Streamed(self._lines(path, options, running), "text/plain")
 
     async def _lines(self, path: Any, options: LogOptions, running: ContainerId | None) -> AsyncIterator[bytes]:
@@ -160,6 +157,36 @@ class PodStreams:
         raise ApiError(
             404, "NotFound", f'unable to upgrade connection: container not found ("{name}")', StatusDetails()
         )
+
+
+def logged_instance(pod: Pod, name: str, *, previous: bool) -> ContainerId:
+    """The instance whose log is meant (kubelet, validateContainerLogStatus): of a container that waits, the last one.
+
+    Raises
+    ------
+    ApiError: 400, there is no such instance (yet).
+    """
+    status = pod.status
+    everyone = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
+    found = next((container for container in everyone if container.name == name), None)
+    if found is None:
+        raise bad_request(_waiting_text(pod, name))
+    last, now = found.last_state.terminated, found.state
+    if previous:
+        if last is None:
+            raise bad_request(f'previous terminated container "{name}" in pod "{pod.metadata.name}" not found')
+        chosen = last.container_id
+    elif now.terminated is not None:
+        chosen = now.terminated.container_id
+    elif now.running is not None:
+        chosen = found.container_id
+    elif last is not None:
+        chosen = last.container_id
+    else:
+        chosen = ""
+    if not chosen:
+        raise bad_request(_waiting_text(pod, name))
+    return ContainerId(chosen.removeprefix(RUNTIME_SCHEME))
 
 
 def log_options(call: Call) -> LogOptions:

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Final
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 _PRIORITIES: Final = {
     logging.DEBUG: 7,
     logging.INFO: 6,
@@ -49,6 +51,13 @@ def set_up(level: str = "INFO") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_not_a_bad_request)
+
+
+def _not_a_bad_request(record: logging.LogRecord) -> bool:
+    """A client that speaks no HTTP has been answered 400; its nonsense is no fault of ours and no news."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
 
 
 def _is_journal() -> bool:

@@ -25,7 +25,8 @@ def test_ready_and_stopping(manager):
 
 
 async def test_the_watchdog_is_fed_from_the_loop(manager):
-    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000000", "WATCHDOG_PID": str(os.getpid())})
+    environment = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000000", "WATCHDOG_PID": str(os.getpid())}
+    notifier = Notifier(environment)
     notifier.ready("")
     manager.recv(1000)
     assert manager.recv(1000) == b"WATCHDOG=1"

@@ -66,7 +66,10 @@ def test_long_searches_are_cut_to_2048_characters():
 
 
 def test_resolv_conf_is_read_like_the_resolver_does():
-    text = "# c\nnameserver 1.1.1.1\nnameserver ::1\nsearch a b\nsearch c. d\noptions ndots:1 rotate\noptions timeout:1\n;x\n\n"
+    text = (
+        "# c\nnameserver 1.1.1.1\nnameserver ::1\nsearch a b\nsearch c. d\n"
+        "options ndots:1 rotate\noptions timeout:1\n;x\n\n"
+    )
     assert parse_resolv_conf(text) == DnsConfig(("1.1.1.1", "::1"), ("c", "d"), ("ndots:1", "rotate", "timeout:1"))
 
 
