@@ -27,6 +27,8 @@ struct log_file {
 	uint64_t max_size;
 	uint64_t rotate_at; /* usually max_size; more after a rotation that failed; UINT64_MAX: never */
 	uint32_t max_files;
+	time_t rotated;    /* the second in the name of the last rotated file, */
+	unsigned nth;      /* and which one of that second it was */
 	uint64_t lost;     /* bytes dropped, all told */
 	uint64_t unsaid;   /* of these, bytes that no record in the log speaks of yet */
 	int stall_errno;
@@ -118,7 +120,7 @@ uint64_t log_lost(const struct log_file *f)
 
 /* --- rotation */
 
-/* ".20261123-183920": sorts by age as text. */
+/* NAME.20261123-183920, which sorts by age as text; more of them in one second get -001, -002... */
 static struct text rotated_name(char *out, const char *name, time_t now)
 {
 	char date[20];
@@ -149,18 +151,29 @@ static int rename_new(int dirfd, const char *from, const char *to)
 	return renameat(dirfd, from, dirfd, to);
 }
 
+/* Names go up, whatever the clock does and although older ones have been removed meanwhile: the oldest is found by its name. */
 static int move_away(struct log_file *f)
 {
 	char to[NAME_SIZE];
-	struct text base = rotated_name(to, f->name, time(NULL));
-	if (rename_new(f->dirfd, f->name, to) == 0)
-		return 0;
-	for (unsigned n = 1; errno == EEXIST && n < 1000; n++) {
+	time_t now = time(NULL);
+	if (now > f->rotated) {
+		f->rotated = now;
+		f->nth = 0;
+	} else {
+		f->nth++;
+	}
+	struct text base = rotated_name(to, f->name, f->rotated);
+	for (unsigned last = f->nth + 1000; f->nth < last; f->nth++) {
 		struct text t = base;
-		text_str(&t, "-");
-		text_number(&t, n, 3);
+		*t.at = 0;
+		if (f->nth) {
+			text_str(&t, "-");
+			text_number(&t, f->nth, 3);
+		}
 		if (rename_new(f->dirfd, f->name, to) == 0)
 			return 0;
+		if (errno != EEXIST)
+			break;
 	}
 	return errno == ENOENT ? 0 : -1; /* someone else has moved it already */
 }

@@ -146,14 +146,15 @@ class Pod:
 
     def output(self, name: str, stream: bytes | None = None) -> bytes:
         """What a container has written, put together again from its log."""
-        text = b""
-        for line in self.log(name).splitlines(keepends=True):
+        parts = []
+        for line in self.log(name).split(b"\n")[:-1]:
             _, source, tag, rest = line.split(b" ", 3)
-            assert rest.endswith(b"\n")
             assert tag in (b"F", b"P")
             if stream is None or source == stream:
-                text += rest if tag == b"F" else rest[:-1]
-        return text
+                parts.append(rest)
+                if tag == b"F":
+                    parts.append(b"\n")
+        return b"".join(parts)
 
     async def log_has(self, name: str, text: bytes) -> None:
         """Return when the log contains ``text``."""

@@ -44,7 +44,12 @@ async def test_a_second_client_sees_the_state_and_hears_of_exits(pod: Pod) -> No
 
 async def test_nothing_is_lost_while_no_client_is_there(pod: Pod) -> None:
     lines = 200_000
-    await pod.start("talker", container_plan(pod.root, "/bin/sh", "-c", f"seq {lines}; exit 11"), log_max_size=1 << 20, log_max_files=0)
+    await pod.start(
+        "talker",
+        container_plan(pod.root, "/bin/sh", "-c", f"seq {lines}; exit 11"),
+        log_max_size=1 << 20,
+        log_max_files=0,
+    )
     await pod.log_has("talker", b"100\n")
     pod.process.close()  # as good as a daemon's kill -9: the socket is gone
     async with asyncio.timeout(30):
@@ -204,7 +209,9 @@ async def test_a_client_that_does_not_read_is_disconnected(pod: Pod) -> None:
 
 
 async def test_connections_are_made_inside_the_pod(pod: Pod) -> None:
-    await pod.start("server", container_plan(pod.root, "/bin/sh", "-c", "echo up; exec nc -l -p 8080 -e /bin/echo hello"))
+    await pod.start(
+        "server", container_plan(pod.root, "/bin/sh", "-c", "echo up; exec nc -l -p 8080 -e /bin/echo hello")
+    )
     await pod.log_has("server", b"up\n")
     async with asyncio.timeout(30):
         while True:
@@ -220,7 +227,11 @@ async def test_connections_are_made_inside_the_pod(pod: Pod) -> None:
 
 
 async def test_a_connection_that_is_refused_or_never_answered(pod: Pod) -> None:
-    for address, timeout, code in (("127.0.0.1", 5.0, errno.ECONNREFUSED), ("::1", 5.0, errno.ECONNREFUSED), ("192.0.2.1", 5.0, errno.ENETUNREACH)):
+    for address, timeout, code in (
+        ("127.0.0.1", 5.0, errno.ECONNREFUSED),
+        ("::1", 5.0, errno.ECONNREFUSED),
+        ("192.0.2.1", 5.0, errno.ENETUNREACH),
+    ):
         with pytest.raises(Exception) as error:  # noqa: PT011
             await pod.process.connect_tcp(address, 9, timeout=timeout)
         assert getattr(error.value, "errno", None) == code
