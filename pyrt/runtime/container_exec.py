@@ -24,7 +24,9 @@ from pyrt.runtime.status import ContainerState
 
 _CHUNK = 65536
 _PIPE_CHUNKS = 16
-"""More than a pipe holds (pipe(7): 64 KiB): reading on after the exit ends even when something left behind writes for ever."""
+"""More than a pipe holds (pipe(7): 64 KiB): reading on after the exit ends even when something left behind writes for
+ever.
+"""
 
 
 def running(core: Core, container_id: ContainerId, operation: str) -> tuple[ContainerRecord, PodProcess]:
@@ -86,6 +88,10 @@ async def open_session(
 ) -> Session:
     """See :meth:`pyrt.runtime.Runtime.exec`."""
     process, _ = await start_exec(core, container_id, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+    if tty:  # pipes come non-blocking from the pod process, a terminal's master as the kernel made it
+        for fd in (process.stdin, process.stdout):
+            if fd is not None:
+                os.set_blocking(fd, False)
 
     async def wait() -> int:
         return (await process.wait()).exit_code
@@ -104,7 +110,9 @@ async def open_session(
 
 
 class _Collector:
-    """Reads one pipe to its end on the event loop; keeps ``limit`` bytes and drops the rest, so that the writer never blocks."""
+    """Reads one pipe to its end on the event loop; keeps ``limit`` bytes and drops the rest, so that the writer never
+    blocks.
+    """
 
     def __init__(self, fd: int, limit: int) -> None:
         self._fd = fd
@@ -154,7 +162,7 @@ async def exec_sync(
     command: tuple[str, ...],
     *,
     timeout: float | None,
-    limit: int,  # noqa: ASYNC109
+    limit: int,
 ) -> ExecResult:
     """See :meth:`pyrt.runtime.Runtime.exec_sync`."""
     process, pod = await start_exec(core, container_id, command, stdin=False, stdout=True, stderr=True, tty=False)
