@@ -10,8 +10,9 @@ MIN_SHARES, MAX_SHARES = 2, 262144
 def weight_of_shares(shares: int) -> int:
     """``cpu.weight`` (1..10000) for v1 ``cpu.shares`` (2..262144).
 
-    The curve goes through (2, 1), (1024, 100) and (262144, 10000), so that the default of one generation is the default of the
-    other; it is the one of runc 1.3 and the kubelet (KEP-2254), which replaced a linear map that gave 39 for 1024.
+    The curve goes through (2, 1), (1024, 100) and (262144, 10000), so that the default of one generation is the
+    default of the other; it is the one of runc 1.3 and the kubelet (KEP-2254), which replaced a linear map that gave
+    39 for 1024.
     """
     if shares <= MIN_SHARES:
         return 1

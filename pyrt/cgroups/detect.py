@@ -1,7 +1,8 @@
 """Which cgroup hierarchies this machine has mounted, and where: read from the kernel, never assumed.
 
-``/proc/self/mountinfo`` (proc_pid_mountinfo(5)) names the file system of every mount, so neither the path nor the presence of
-some file decides. A mount that something else has been mounted over is told by its device number and left out.
+``/proc/self/mountinfo`` (proc_pid_mountinfo(5)) names the file system of every mount, so neither the path nor the
+presence of some file decides. A mount that something else has been mounted over is told by its device number and left
+out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Device rules on cgroup v2: a BPF_PROG_TYPE_CGROUP_DEVICE program, assembled here and attached to the cgroup.
 
-The program gets ``struct bpf_cgroup_dev_ctx`` {u32 access_type; u32 major; u32 minor} (linux/bpf.h), where ``access_type`` holds
-the access (mknod 1, read 2, write 4) in its upper half and the type (block 1, char 2) in its lower; it returns 1 to allow. Rules
-are tried last to first, as the last one that matches decides in v1's order of writes.
+The program gets ``struct bpf_cgroup_dev_ctx`` {u32 access_type; u32 major; u32 minor} (linux/bpf.h), where
+``access_type`` holds the access (mknod 1, read 2, write 4) in its upper half and the type (block 1, char 2) in its
+lower; it returns 1 to allow. Rules are tried last to first, as the last one that matches decides in v1's order of
+writes.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def assemble(rules: Sequence[LinuxDeviceCgroup]) -> bytes:
 
 
 def _rule(rule: LinuxDeviceCgroup) -> tuple[list[bytes], bool]:
-    """The instructions of one rule, and whether it matches everything (what would follow is dead: the verifier refuses it)."""
+    """The instructions of one rule, and whether it matches everything (what would follow is dead: the verifier
+    refuses it).
+    """
     tests: list[tuple[int, int, int]] = []  # (opcode, register, value) that jump over the verdict
     block: list[bytes] = []
     kind = rule.type or "a"
@@ -86,7 +89,9 @@ def _access(rule: LinuxDeviceCgroup) -> int:
 
 
 def _merge(rules: Iterable[LinuxDeviceCgroup]) -> list[LinuxDeviceCgroup]:
-    """Neighbouring allow rules for one device become one, so that ``r`` and ``w`` given apart allow opening for both."""
+    """Neighbouring allow rules for one device become one, so that ``r`` and ``w`` given apart allow opening for
+    both.
+    """
     merged: list[LinuxDeviceCgroup] = []
     run = 0  # where the present run of allow (or deny) rules begins
     for rule in rules:

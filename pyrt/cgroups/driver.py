@@ -18,8 +18,8 @@ from pyrt.spec import LinuxResources
 class Join:
     """How a process gets into a cgroup.
 
-    v1: it writes ``0`` to each of ``tasks`` itself (moving another process would wait a whole RCU grace period). v2: it is born
-    there, ``directory`` being the target of CLONE_INTO_CGROUP (clone(2)). A hybrid machine may need both.
+    v1: it writes ``0`` to each of ``tasks`` itself (moving another process would wait a whole RCU grace period). v2:
+    it is born there, ``directory`` being the target of CLONE_INTO_CGROUP (clone(2)). A hybrid machine may need both.
     """
 
     tasks: tuple[str, ...] = ()
@@ -34,7 +34,9 @@ class CgroupDriver(Protocol):
     """Whether device rules take effect here; known after :meth:`prepare`."""
 
     def prepare(self) -> None:
-        """Make the configured parent with the QoS classes' directories below it, and delegate the controllers. Idempotent."""
+        """Make the configured parent with the QoS classes' directories below it, and delegate the controllers.
+        Idempotent.
+        """
 
     def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
         """Make a pod's cgroup with its limits; the answer is where the pod's own process goes."""
@@ -58,7 +60,9 @@ class CgroupDriver(Protocol):
         """SIGKILL every process in it and below. How many were found; 0 when there was none (or no such cgroup)."""
 
     def processes(self, path: str) -> list[int]:
-        """The process ids in it and below, as the caller's PID namespace numbers them; empty when there is no such cgroup."""
+        """The process ids in it and below, as the caller's PID namespace numbers them; empty when there is no such
+        cgroup.
+        """
 
     def stats(self, path: str) -> CgroupStats:
         """Counters, zeros when there is no such cgroup."""
@@ -70,12 +74,14 @@ class CgroupDriver(Protocol):
         """Every directory the cgroup has, for ``pyrt explain``, events and tests."""
 
     def remove(self, path: str) -> bool:
-        """Remove it with everything below. ``False`` while processes are left in it; ``True`` also when it is absent."""
+        """Remove it with everything below. ``False`` while processes are left in it; ``True`` also when it is
+        absent.
+        """
 
     def children(self, path: str) -> list[str]:
         """Names of the cgroups directly below, in any hierarchy."""
 
 
 SANDBOX_LEAF = "sandbox"
-"""Below a pod's v2 cgroup: the pod process. Processes and controllers-for-children exclude each other there (cgroups(7), "no
-internal processes"), and its memory is not charged to any container."""
+"""Below a pod's v2 cgroup: the pod process. Processes and controllers-for-children exclude each other there
+(cgroups(7), "no internal processes"), and its memory is not charged to any container."""

@@ -10,12 +10,14 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def write(path: str, value: str) -> None:
-    """Write ``value`` in one write(2), as cgroup files want it."""
+def write(path: str, *values: str) -> None:
+    """One write(2) for each value, as cgroup files want it."""
+    value = values[0]
     try:
         fd = os.open(path, _WRITE)
         try:
-            os.write(fd, value.encode())
+            for value in values:
+                os.write(fd, value.encode())
         finally:
             os.close(fd)
     except OSError as error:
@@ -71,7 +73,9 @@ def read_keyed(path: str) -> dict[str, int]:
 
 
 def make_directory(path: str, base: str) -> None:
-    """mkdir, with the parents below ``base`` if they are missing. An existing directory is as good as a new one."""
+    """Make a directory, with the parents below ``base`` if they are missing. An existing directory is as good as a
+    new one.
+    """
     try:
         os.mkdir(path, 0o755)
     except FileExistsError:
@@ -87,7 +91,7 @@ def make_directory(path: str, base: str) -> None:
 
 
 def remove_tree(path: str) -> bool:
-    """rmdir a cgroup and the ones that its processes may have made below it. ``False`` if one is still busy.
+    """Remove a cgroup and the ones that its processes may have made below it. ``False`` if one is still busy.
 
     Only directories are removed, and a cgroup's own files cannot be unlinked, so nothing but cgroups can be lost.
     """
@@ -106,7 +110,8 @@ def remove_tree(path: str) -> bool:
         return True
     if not below:
         return False
-    if not all([remove_tree(child) for child in below]):
+    busy = [child for child in below if not remove_tree(child)]
+    if busy:
         return False
     try:
         os.rmdir(path)

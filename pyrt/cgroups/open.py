@@ -12,8 +12,8 @@ from pyrt.cgroups.v2 import V2Driver
 def open_driver(kind: str, parent: str, hierarchies: Hierarchies | None = None) -> CgroupDriver:
     """The driver for ``kind`` (``auto``, ``cgroupfs`` or ``systemd``) with pods below ``parent``; makes nothing yet.
 
-    The systemd driver's place is here: a module beside v1.py and v2.py that asks systemd for slices and scopes. Until it is
-    there, ``auto`` means cgroupfs everywhere and ``systemd`` is refused.
+    The systemd driver's place is here: a module beside v1.py and v2.py that asks systemd for slices and scopes. Until
+    it is there, ``auto`` means cgroupfs everywhere and ``systemd`` is refused.
     """
     if kind == "systemd":
         raise CgroupError(

@@ -1,4 +1,5 @@
-"""OCI resources to cgroup files and values: pure, for both generations (runtime-spec, config-linux.md, "Control groups").
+"""OCI resources to cgroup files and values: pure, for both generations (runtime-spec, config-linux.md, "Control
+groups").
 
 The order of the answer is the order of writing: a period before its quota, the memory limit before memory-and-swap.
 """
@@ -31,13 +32,19 @@ class Setting:
         return f"{self.file} = {self.value}"
 
 
-def write_setting(path: str, setting: Setting) -> None:
-    """Write one setting to ``path``; a missing file is an error unless the setting is optional."""
-    try:
-        write(path, setting.value)
-    except CgroupError as error:
-        if not (setting.optional and error.errno == errno.ENOENT):
-            raise
+def write_settings(directory: str, settings: list[Setting]) -> None:
+    """Write settings in order. A missing file is an error unless the setting is optional."""
+    run: list[str] = []  # consecutive values of one file, which is opened once
+    for index, setting in enumerate(settings):
+        run.append(setting.value)
+        if index + 1 < len(settings) and settings[index + 1].file == setting.file:
+            continue
+        try:
+            write(f"{directory}/{setting.file}", *run)
+        except CgroupError as error:
+            if not (setting.optional and error.errno == errno.ENOENT):
+                raise
+        run.clear()
 
 
 def v1_settings(resources: LinuxResources) -> list[Setting]:
@@ -77,7 +84,8 @@ def _memory_v1(resources: LinuxResources) -> Iterator[Setting]:
     if memory.limit:
         yield Setting("memory", "memory.limit_in_bytes", str(max(memory.limit, -1)))
     if memory.swap:
-        # Without swap accounting there is no file; "no more swap than memory" then cannot be had, nor broken without swap.
+        # Without swap accounting there is no file; "no more swap than memory" then cannot be had, nor broken without
+        # swap.
         yield Setting("memory", "memory.memsw.limit_in_bytes", str(max(memory.swap, -1)), optional=True)
     if memory.reservation:
         yield Setting("memory", "memory.soft_limit_in_bytes", str(max(memory.reservation, -1)))
@@ -113,7 +121,9 @@ def _others_v1(resources: LinuxResources) -> Iterator[Setting]:
 
 
 def v2_settings(resources: LinuxResources) -> list[Setting]:
-    """The v2 files, ``unified`` last: it has the last word (config-linux.md, "Unified"). Devices are a BPF program instead."""
+    """The v2 files, ``unified`` last: it has the last word (config-linux.md, "Unified"). Devices are a BPF program
+    instead.
+    """
     return [*_cpu_v2(resources), *_memory_v2(resources), *_others_v2(resources), *_unified(resources)]
 
 

@@ -1,4 +1,6 @@
-"""cgroup v1: one directory per mounted hierarchy. With hybrid mounts, cgroup2 is used for the controllers only it has."""
+"""cgroup v1: one directory per mounted hierarchy. With hybrid mounts, cgroup2 is used for the controllers only it
+has.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.driver import Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
-from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_setting
+from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_settings
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.spec import LinuxResources
 
@@ -117,23 +119,27 @@ class V1Driver:
             write(f"{directory}/cgroup.subtree_control", enable)
             directory = f"{directory}/{part}"
             make_directory(directory, self._unified)
-        for setting in settings:
-            write(f"{directory}/{setting.file}", setting.value)
+        write_settings(directory, settings)
         return directory
 
     def _write_all(self, path: str, settings: list[Setting]) -> list[Setting]:
         """Write what the v1 hierarchies can do; the answer is the rest."""
-        elsewhere = []
+        by_controller: dict[str, list[Setting]] = {}
         for setting in settings:
-            base = self._of.get(setting.controller)
+            by_controller.setdefault(setting.controller, []).append(setting)
+        elsewhere = []
+        for controller, group in by_controller.items():
+            base = self._of.get(controller)
             if base is None:
-                elsewhere.append(setting)
-                continue
-            write_setting(f"{base}/{path}/{setting.file}", setting)
+                elsewhere += group
+            else:
+                write_settings(f"{base}/{path}", group)
         return elsewhere
 
     def update(self, path: str, resources: LinuxResources) -> None:
-        """The memory limit and the memory-and-swap limit are changed in the order that keeps the first below the second."""
+        """The memory limit and the memory-and-swap limit are changed in the order that keeps the first below the
+        second.
+        """
         settings = v1_settings(resources)
         both = [s for s in settings if s.file in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")]
         if len(both) == 2 and "memory" in self._of:
@@ -248,7 +254,8 @@ class V1Driver:
     def remove(self, path: str) -> bool:
         """From every hierarchy; goes on with the others when one is busy."""
         bases = self._bases if self._unified is None else (*self._bases, self._unified)
-        return all([remove_tree(f"{base}/{path}") for base in bases])
+        busy = [base for base in bases if not remove_tree(f"{base}/{path}")]
+        return not busy
 
     def children(self, path: str) -> list[str]:
         """The union over the hierarchies: a half-made cgroup is in some of them only."""

@@ -13,7 +13,7 @@ from pyrt.cgroups.device_program import attach_device_program
 from pyrt.cgroups.driver import SANDBOX_LEAF, Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
-from pyrt.cgroups.settings import v2_settings, write_setting
+from pyrt.cgroups.settings import v2_settings, write_settings
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.spec import LinuxResources
 
@@ -48,7 +48,9 @@ class V2Driver:
             self._delegate(f"{self._base}/{qos}")
 
     def _delegate(self, directory: str) -> None:
-        """Enable the controllers for the children of ``directory``: all at once, or one by one if the kernel refuses one."""
+        """Enable the controllers for the children of ``directory``: all at once, or one by one if the kernel refuses
+        one.
+        """
         if not self._enable:
             return
         control = f"{directory}/cgroup.subtree_control"
@@ -110,14 +112,15 @@ class V2Driver:
         return Join(directory=directory)
 
     def _apply(self, directory: str, resources: LinuxResources) -> None:
+        settings = []
         for setting in v2_settings(resources):
-            if setting.controller and setting.controller not in self._controllers:
-                if setting.optional:
-                    continue
+            if not setting.controller or setting.controller in self._controllers:
+                settings.append(setting)
+            elif not setting.optional:
                 raise UnsupportedControllerError(
                     f"this machine has no {setting.controller} controller", operation=f"set {setting.file}"
                 )
-            write_setting(f"{directory}/{setting.file}", setting)
+        write_settings(directory, settings)
 
     def update(self, path: str, resources: LinuxResources) -> None:
         """Every file may be written at any time. Device rules are not changed (neither do the peers)."""
@@ -157,7 +160,9 @@ class V2Driver:
         write(f"{self._base}/{path}/cgroup.freeze", "0")
 
     def processes(self, path: str) -> list[int]:
-        """Threaded cgroups below (a container may make them) answer EOPNOTSUPP and are counted at their domain's root."""
+        """Threaded cgroups below (a container may make them) answer EOPNOTSUPP and are counted at their domain's
+        root.
+        """
         found: list[int] = []
         tree = [f"{self._base}/{path}"]
         for directory in tree:

@@ -13,7 +13,9 @@ _FIRST = 0.02
 """Seconds after the end: whoever waits for the exit is served first."""
 _LONGEST = 1.0
 _ATTEMPTS = 12
-"""About five seconds in all. A process stuck in the kernel can hold a cgroup for longer; the sandbox's removal tries again."""
+"""About five seconds in all. A process stuck in the kernel can hold a cgroup for longer; the sandbox's removal tries
+again.
+"""
 
 
 class CgroupSweeper:

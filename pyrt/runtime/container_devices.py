@@ -45,7 +45,9 @@ def device_rules(config: ContainerConfig) -> tuple[LinuxDeviceCgroup, ...]:
 
 
 def device_nodes(config: ContainerConfig, host_devices: tuple[LinuxDevice, ...]) -> tuple[LinuxDevice, ...]:
-    """The nodes besides those that every container has: the ones asked for, all of the host's for a privileged container."""
+    """The nodes besides those that every container has: the ones asked for, all of the host's for a privileged
+    container.
+    """
     asked = tuple(node for device in config.devices for node in _resolve(device))
     if not config.security.privileged:
         return asked

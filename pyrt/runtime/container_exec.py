@@ -161,7 +161,7 @@ async def exec_sync(
     container_id: ContainerId,
     command: tuple[str, ...],
     *,
-    timeout: float | None,
+    timeout: float | None,  # noqa: ASYNC109 - it kills, which a cancelled scope would not
     limit: int,
 ) -> ExecResult:
     """See :meth:`pyrt.runtime.Runtime.exec_sync`."""

@@ -19,7 +19,9 @@ UNKNOWN_EXIT_CODE = 255
 
 
 def reason_of(exit_code: int, oom_kills: int) -> str:
-    """``OOMKilled`` needs both the counter and the exit code: the counter also counts children that the container survived."""
+    """``OOMKilled`` needs both the counter and the exit code: the counter also counts children that the container
+    survived.
+    """
     if exit_code == 0:
         return "Completed"
     return "OOMKilled" if oom_kills and exit_code == KILLED else "Error"

@@ -1,4 +1,6 @@
-"""A container in CRI's vocabulary to the runtime-spec's (pure): who runs what, in which file system, with which rights."""
+"""A container in CRI's vocabulary to the runtime-spec's (pure): who runs what, in which file system, with which
+rights.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +57,8 @@ def command_of(config: ContainerConfig) -> tuple[str, ...]:
     Raises :class:`InvalidConfigError` when neither says anything.
     """
     image = config.image.config
-    if config.command:
-        arguments = (*config.command, *config.args)
-    else:
-        arguments = (*image.entrypoint, *(config.args or image.cmd))
+    words = config.command or image.entrypoint
+    arguments = (*words, *(config.args or (() if config.command else image.cmd)))
     if not arguments or not arguments[0]:
         raise InvalidConfigError("no command specified, and the image has none", operation="command")
     return arguments
@@ -73,8 +73,7 @@ def environment_of(config: ContainerConfig, hostname: str, home: str) -> tuple[s
         name, _, value = variable.partition("=")
         if name:
             variables[name] = value
-    for name, value in config.env:
-        variables[name] = value
+    variables.update(config.env)
     if "HOME" not in variables:
         variables["HOME"] = home or "/"
     return tuple(f"{name}={value}" for name, value in variables.items())
@@ -129,7 +128,9 @@ def _capabilities(config: ContainerConfig, facts: HostFacts) -> tuple[str, ...]:
 
 
 def _capability_sets(names: tuple[str, ...], uid: int) -> LinuxCapabilities:
-    """Nothing is inheritable (CVE-2022-24769). execve gives root's process all of the bounding set; another user's keeps none."""
+    """Nothing is inheritable (CVE-2022-24769). execve gives root's process all of the bounding set; another user's
+    keeps none.
+    """
     effective = names if uid == 0 else ()
     return LinuxCapabilities(bounding=names, effective=effective, permitted=effective)
 

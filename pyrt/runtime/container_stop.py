@@ -35,7 +35,8 @@ async def stop_container(core: Core, container_id: ContainerId, grace_seconds: f
             await asyncio.wait_for(wait_exit(core, record), grace_seconds)
     if ended(record):
         return
-    # Of a PID namespace of its own the kernel takes all processes with the first; in a shared one the cgroup finds the others.
+    # Of a PID namespace of its own the kernel takes all processes with the first; in a shared one the cgroup finds
+    # the others.
     await _signal(pod, record, signal.SIGKILL)
     await asyncio.shield(wait_exit(core, record))
     core.cgroups.kill(cgroup_of(core, record))

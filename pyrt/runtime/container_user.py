@@ -13,8 +13,8 @@ from pyrt.runtime.errors import InvalidConfigError
 def resolve_user(config: ContainerConfig) -> Identity:
     """Numbers for the container's user, group and additional groups.
 
-    Raises :class:`InvalidConfigError` for root where runAsNonRoot is set, in the kubelet's words; LaunchError for a name that the
-    image does not know.
+    Raises :class:`InvalidConfigError` for root where runAsNonRoot is set, in the kubelet's words; LaunchError for a
+    name that the image does not know.
     """
     security = config.security
     if security.run_as_user is not None:

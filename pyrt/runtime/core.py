@@ -35,7 +35,9 @@ SYS_RESOURCE = 1 << NUMBERS["CAP_SYS_RESOURCE"]
 
 
 class Core:
-    """The runtime's state. Operations are functions in modules of their own (``sandbox_run``, ``container_stop``...)."""
+    """The runtime's state. Operations are functions in modules of their own (``sandbox_run``,
+    ``container_stop``...).
+    """
 
     def __init__(self, config: Settings, store: Store, network: Network) -> None:
         self.config = config
@@ -71,7 +73,9 @@ class Core:
         self._flush: asyncio.Handle | None = None
 
     def prepare(self) -> None:
-        """Make the directories, the cgroup parent and the network. Idempotent. Raises CgroupError, NetworkError, OSError."""
+        """Make the directories, the cgroup parent and the network. Idempotent. Raises CgroupError, NetworkError,
+        OSError.
+        """
         for directory, mode in (
             (self.paths.sandboxes, 0o711),
             (self.paths.containers, 0o711),
@@ -84,7 +88,8 @@ class Core:
         self.network.start()
         if not self.features.capabilities & SYS_RESOURCE:
             log.warning(
-                "this machine does not give CAP_SYS_RESOURCE: no negative oom_score_adj, no hard rlimit above the daemon's own"
+                "this machine does not give CAP_SYS_RESOURCE: a negative oom_score_adj and a hard rlimit above the "
+                "daemon's own cannot be set"
             )
         for warning in self.network.warnings:
             log.warning("network: %s", warning)
@@ -160,8 +165,8 @@ class Core:
     def write_later(self, record: ContainerRecord) -> None:
         """Write a container's start or end, a moment after everyone has been told; several share a commit.
 
-        Until then the pod process's own record is the truth, and it outlives this process. Only a power cut could lose something,
-        and that takes the containers as well.
+        Until then the pod process's own record is the truth, and it outlives this process. Only a power cut could
+        lose something, and that takes the containers as well.
         """
         self._unwritten[record.id] = record
         if self._flush is None:

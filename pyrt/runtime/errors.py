@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyrt.errors import PyrtError
 
 
-class RuntimeFailure(PyrtError):
+class RuntimeFailure(PyrtError):  # noqa: N818 - the root of a family; RuntimeError is Python's
     """The root of the runtime's errors. ``reason`` is the word that a status carries (``CreateContainerError``)."""
 
     reason = "RuntimeError"
@@ -24,7 +24,9 @@ class ContainerNotFoundError(RuntimeFailure):
 
 
 class StateError(RuntimeFailure):
-    """The object is in a state in which the operation means nothing (CRI: FailedPrecondition): exec in an exited container."""
+    """The object is in a state in which the operation means nothing (CRI: FailedPrecondition): exec in an exited
+    container.
+    """
 
     reason = "FailedPrecondition"
 
@@ -50,8 +52,8 @@ class CreateError(RuntimeFailure):
 class StartError(RuntimeFailure):
     """A container was made but its process could not start.
 
-    The container is then in state EXITED with this error's ``reason`` and ``exit_code``: 127 for a missing command, 126 for
-    one that may not be executed, 128 for everything else.
+    The container is then in state EXITED with this error's ``reason`` and ``exit_code``: 127 for a missing command,
+    126 for one that may not be executed, 128 for everything else.
     """
 
     reason = "StartError"

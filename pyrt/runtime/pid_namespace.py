@@ -39,9 +39,9 @@ def pid_target(sandbox: SandboxRecord, record: ContainerRecord) -> str:
 def pause_plan(directory: str) -> Plan:
     """The first process of a shared PID namespace: reaps orphans, can do nothing else.
 
-    It runs the pod program itself, bound read-only into an otherwise empty root (so that /proc/1/exe cannot be written through:
-    CVE-2019-5736), as nobody and without capabilities. ``directory`` is any directory of the host: it is covered in the
-    process's own mount namespace.
+    It runs the pod program itself, bound read-only into an otherwise empty root (so that /proc/1/exe cannot be
+    written through: CVE-2019-5736), as nobody and without capabilities. ``directory`` is any directory of the host:
+    it is covered in the process's own mount namespace.
     """
     return Plan(
         (

@@ -1,7 +1,7 @@
 """What the runtime remembers of sandboxes and containers, in memory and, as JSON by id, in the database.
 
-A record is written when its object is made, when a container has ended or could not start, and when a sandbox is stopped:
-never for what the pod process itself can tell (ready, running, since when), so that a start costs one commit.
+A record is written when its object is made, when a container has ended or could not start, and when a sandbox is
+stopped: never for what the pod process itself can tell (ready, running, since when), so that a start costs one commit.
 """
 
 from __future__ import annotations

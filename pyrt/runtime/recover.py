@@ -98,7 +98,9 @@ def _adopt_container(core: Core, container: ContainerRecord, item: ProcessItem) 
 
 
 async def _settle(pod: PodProcess) -> None:
-    """A container whose start the earlier daemon had not been answered: between clone3 and execve, which takes no time."""
+    """A container whose start the earlier daemon had not been answered: between clone3 and execve, which takes no
+    time.
+    """
     while any(item.phase == ProcessPhase.STARTING for item in pod.processes.values()):
         await asyncio.sleep(_SETTLE_SECONDS)
         pod.processes = await pod.list_processes()
@@ -127,7 +129,9 @@ def _remove_strange_directories(core: Core) -> None:
 
 
 def _remove_strange_cgroups(core: Core) -> None:
-    """Below our own parent only: pods' cgroups without a live sandbox, containers' cgroups without a running container."""
+    """Below our own parent only: pods' cgroups without a live sandbox, containers' cgroups without a running
+    container.
+    """
     live = {record.config.cgroup_parent for record in core.sandboxes.values() if not record.stopped}
     running = {c.id for c in core.containers.values() if c.state is not ContainerState.EXITED}
     for qos in ("", "burstable", "besteffort"):

@@ -16,8 +16,8 @@ from pyrt.spec import (
 def linux_resources(resources: Resources, devices: tuple[LinuxDeviceCgroup, ...] = ()) -> LinuxResources:
     """What :class:`pyrt.cgroups.CgroupDriver` takes.
 
-    A container with a memory limit gets no swap beyond it unless it asks: the kubelet's nodes have no swap for pods by default
-    (KEP-2400, NoSwap).
+    A container with a memory limit gets no swap beyond it unless it asks: the kubelet's nodes have no swap for pods
+    by default (KEP-2400, NoSwap).
     """
     cpu = memory = pids = None
     if (

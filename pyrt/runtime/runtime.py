@@ -39,8 +39,8 @@ EXEC_OUTPUT_LIMIT = 16 * 1024 * 1024
 class Runtime:
     """Sandboxes and containers of one pyrt instance. One event loop; every method may be called concurrently.
 
-    Every call that changes something is idempotent: making what exists answers with it, stopping what is stopped and removing what
-    is absent succeed. Errors are of the family :class:`pyrt.runtime.errors.RuntimeFailure`.
+    Every call that changes something is idempotent: making what exists answers with it, stopping what is stopped and
+    removing what is absent succeed. Errors are of the family :class:`pyrt.runtime.errors.RuntimeFailure`.
     """
 
     def __init__(self, config: Config, store: Store, network: Network | None = None) -> None:
@@ -64,7 +64,9 @@ class Runtime:
         await asyncio.sleep(0)
 
     def subscribe(self, callback: Callable[[RuntimeEvent], None]) -> Callable[[], None]:
-        """Call back for every event, on the event loop, in order, when the status already shows it; the answer unsubscribes."""
+        """Call back for every event, on the event loop, in order, when the status already shows it; the answer
+        unsubscribes.
+        """
         return self._core.subscribe(callback)
 
     # ------------------------------------------------------------------ sandboxes
@@ -77,10 +79,11 @@ class Runtime:
         return (await sandbox_run.run_sandbox(self._core, config)).status()
 
     async def run_pod(self, config: SandboxConfig, container: ContainerConfig) -> tuple[SandboxStatus, ContainerId]:
-        """A sandbox and its first container, started, in one go: the container's plan follows the sandbox's without a wait between.
+        """A sandbox and its first container, started, in one go: the container's plan follows the sandbox's without a
+        wait between.
 
-        Raises :class:`SandboxError` when the sandbox failed (nothing is left then); CreateError, InvalidConfigError or StartError
-        when the container did: the sandbox stays, and :meth:`list_sandboxes` shows it.
+        Raises :class:`SandboxError` when the sandbox failed (nothing is left then); CreateError, InvalidConfigError
+        or StartError when the container did: the sandbox stays, and :meth:`list_sandboxes` shows it.
         """
         core = self._core
         birth = await sandbox_run.begin_sandbox(core, config)
@@ -126,7 +129,9 @@ class Runtime:
         return container_create.create_container(self._core, sandbox_id, config).id
 
     async def start_container(self, container_id: ContainerId) -> None:
-        """Run its command; answers after execve. Raises StartError (the container is then EXITED), StateError, ContainerNotFoundError."""
+        """Run its command; answers after execve. Raises StartError (the container is then EXITED), StateError,
+        ContainerNotFoundError.
+        """
         await container_start.start_container(self._core, container_id)
 
     async def stop_container(self, container_id: ContainerId, grace_seconds: float, signal: str | None = None) -> None:
@@ -189,7 +194,9 @@ class Runtime:
         stderr: bool = True,
         tty: bool = False,
     ) -> Session:
-        """Start a command in a running container, with pipes or a terminal. Raises ExecError, StateError, ContainerNotFoundError."""
+        """Start a command in a running container, with pipes or a terminal. Raises ExecError, StateError,
+        ContainerNotFoundError.
+        """
         return await container_exec.open_session(
             self._core, container_id, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
         )

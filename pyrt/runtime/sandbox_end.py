@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from pathlib import Path
 
@@ -56,14 +55,16 @@ def pod_process_ended(core: Core, sandbox_id: SandboxId) -> None:
 def take_exits(core: Core, record: SandboxRecord) -> None:
     """Finish every container of a sandbox whose pod process is gone, from the files in its run directory.
 
-    A container with a start and no exit was killed with the pod; one without either, after a reboot, ended nobody knows how.
+    A container with a start and no exit was killed with the pod; one without either, after a reboot, ended nobody
+    knows how.
     """
+    containers = [c for c in core.members.get(record.id, {}).values() if c.state is not ContainerState.EXITED]
+    if not containers:
+        return
     run_dir = Path(core.paths.pod(record.id))
     exits, starts = read_exits(run_dir), read_starts(run_dir)
     now = time.time_ns()
-    for container in list(core.members.get(record.id, {}).values()):
-        if container.state is ContainerState.EXITED:
-            continue
+    for container in containers:
         exit_record = exits.get(container.id)
         if exit_record is None and (start := starts.get(container.id)) is not None:
             exit_record = ExitRecord.killed_with_pod(start, now)
@@ -90,7 +91,9 @@ def _release(core: Core, record: SandboxRecord) -> None:
 
 
 async def take_down(core: Core, record: SandboxRecord) -> None:
-    """Stop and remove a sandbox with its containers: the same for one that failed half-way and one that had its time."""
+    """Stop and remove a sandbox with its containers: the same for one that failed half-way and one that had its
+    time.
+    """
     await stop_sandbox(core, record.id)
     with core.tables.store.transaction():
         for container in list(core.members.get(record.id, {}).values()):
@@ -109,8 +112,3 @@ async def remove_sandbox(core: Core, sandbox_id: SandboxId) -> None:
     record = core.sandboxes.get(sandbox_id)
     if record is not None:
         await take_down(core, record)
-
-
-def run_directory_exists(core: Core, sandbox_id: SandboxId) -> bool:
-    """Whether the pod process of a sandbox has left anything on this boot."""
-    return os.path.isdir(core.paths.pod(sandbox_id))

@@ -139,7 +139,8 @@ def check(config: SandboxConfig) -> None:
 async def begin_sandbox(core: Core, config: SandboxConfig) -> Birth | SandboxRecord:
     """Send a new sandbox's plan; or the sandbox of this identity that there is already.
 
-    Raises :class:`SandboxError` after taking everything back. The caller goes on with :func:`finish_sandbox`, in a :class:`flight`.
+    Raises :class:`SandboxError` after taking everything back. The caller goes on with :func:`finish_sandbox`, in a
+    :class:`flight`.
     """
     check(config)
     known = await find(core, config)
@@ -189,7 +190,9 @@ def _key(config: SandboxConfig) -> tuple[str, str, str, int]:
 
 
 async def find(core: Core, config: SandboxConfig) -> SandboxRecord | None:
-    """The sandbox of this identity, if there is one; waits for one that is being made. A stopped one is not brought back."""
+    """The sandbox of this identity, if there is one; waits for one that is being made. A stopped one is not brought
+    back.
+    """
     key = _key(config)
     waiting = core.flights.get(key)
     if waiting is not None:

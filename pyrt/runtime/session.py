@@ -21,8 +21,9 @@ class ExecResult:
 class Session:
     """Descriptors of a running exec or attachment; the session owns them and :meth:`close` closes what is left.
 
-    All descriptors are non-blocking and close-on-exec; those not asked for are ``None``. With a terminal, ``stdin`` and ``stdout``
-    lead to the same terminal and ``stderr`` is ``None``; reading an exec's terminal answers EIO when its last process has let go.
+    All descriptors are non-blocking and close-on-exec; those not asked for are ``None``. With a terminal, ``stdin``
+    and ``stdout`` lead to the same terminal and ``stderr`` is ``None``; reading an exec's terminal answers EIO when
+    its last process has let go.
     """
 
     __slots__ = ("_close_stdin", "_resize", "_wait", "pid", "stderr", "stdin", "stdout", "tty")

@@ -31,7 +31,8 @@ def parse_signal(text: str) -> int:
 def stop_signal(config: ContainerConfig, asked: str | None) -> int:
     """What ends a container gently: what the caller asks for, else the container's, else its image's, else SIGTERM.
 
-    A word in an image that means nothing falls back to SIGTERM: a foreign image must not make its container unstoppable.
+    A word in an image that means nothing falls back to SIGTERM: a foreign image must not make its container
+    unstoppable.
     """
     if asked:
         return parse_signal(asked)

@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 
 
 class Trash:
-    """A directory on the same file system as what is thrown into it. One thread empties it, one tree after the other."""
+    """A directory on the same file system as what is thrown into it. One thread empties it, one tree after the
+    other.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -59,7 +61,7 @@ class Trash:
 
 
 def _remove(path: str) -> None:
-    """rmtree that never follows a symbolic link. What cannot be removed is logged and left for the next daemon."""
+    """Rmtree that never follows a symbolic link. What cannot be removed is logged and left for the next daemon."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(path, onerror=_complain)
 

@@ -67,7 +67,9 @@ def interfaces(pid: int) -> tuple[InterfaceStats, ...]:
 
 
 def disk_usage(directory: str) -> tuple[int, int]:
-    """Bytes on disk and inodes below ``directory``; hard links count once, links are not followed. Blocks: call in a thread."""
+    """Bytes on disk and inodes below ``directory``; hard links count once, links are not followed. Blocks: call in a
+    thread.
+    """
     size = inodes = 0
     seen: set[tuple[int, int]] = set()
     stack = [directory]

@@ -16,7 +16,8 @@ MODE = 0o777
 
 
 class EmptyDir:
-    """Disk: a directory in the pod's. Memory: a tmpfs over such a directory, mounted by the pod process and gone with it.
+    """Disk: a directory in the pod's. Memory: a tmpfs over such a directory, mounted by the pod process and gone with
+    it.
 
     ``sizeLimit`` is the size of the tmpfs; on disk it is recorded for eviction (the kubelet does the same).
     """

@@ -10,8 +10,8 @@ from pathlib import Path
 def remove_directory(path: Path) -> None:
     """Remove ``path`` and everything below; nothing happens when it is absent.
 
-    Symbolic links are removed, never followed, also when they are swapped in during the walk (``shutil.rmtree`` works with
-    directory descriptors on Linux); a mount point below stops it with EBUSY. Raises OSError.
+    Symbolic links are removed, never followed, also when they are swapped in during the walk (``shutil.rmtree`` works
+    with directory descriptors on Linux); a mount point below stops it with EBUSY. Raises OSError.
     """
     try:
         os.rmdir(path)  # empty: one call

@@ -1,4 +1,6 @@
-"""What a volume type is, and what it hands to the layers above. One file a type beside this one; one table in registry.py."""
+"""What a volume type is, and what it hands to the layers above. One file a type beside this one; one table in
+registry.py.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,16 @@ from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig, PodMetadata, SandboxConfig
 from pyrt.runtime.status import ContainerStatus
 from pyrt.store import Store
+
+
+async def until(condition: Callable[[], bool], *, fails: bool = True) -> None:
+    """Look again and again, for ten seconds at most: for what happens without an event that a test could wait for."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            assert not fails, "it did not happen in ten seconds"
+            return
+        await asyncio.sleep(0.01)
 
 
 class Host:
@@ -78,7 +88,9 @@ class Host:
         await self.runtime.start_container(container_id)
         return container_id
 
-    async def run(self, *command: str, sandbox: dict[str, Any] | None = None, **edit: Any) -> tuple[ContainerStatus, str]:
+    async def run(
+        self, *command: str, sandbox: dict[str, Any] | None = None, **edit: Any
+    ) -> tuple[ContainerStatus, str]:
         """A pod of one container, to its end: how it ended and what it printed."""
         _, container_id = await self.runtime.run_pod(self.sandbox(**sandbox or {}), self.container(*command, **edit))
         status = await self.runtime.wait_container(container_id)
@@ -137,9 +149,9 @@ class Host:
         for sandbox in self.runtime.list_sandboxes():
             await self.runtime.remove_sandbox(sandbox.id)
         await self.runtime.drained()
-        deadline = time.monotonic() + 10
-        while (left := self.leftovers()) and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)  # the kernel takes network namespaces apart in its own time, without an event
+        # The kernel takes network namespaces apart in its own time, without an event.
+        await until(lambda: not self.leftovers(), fails=False)
+        left = self.leftovers()
         core = self.runtime._core
         parents = [*self.cgroup_directories("")]
         unified = core.cgroups.hierarchies.unified

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
-from pyrt.cgroups import CgroupError, SANDBOX_LEAF
+from pyrt.cgroups import SANDBOX_LEAF, CgroupError
 from pyrt.cgroups.detect import CgroupMode
 from pyrt.ids import ContainerId
 from pyrt.runtime.config import NamespaceMode, Resources
 from pyrt.runtime.errors import CreateError
 
-from .conftest import Host
+from .conftest import Host, until
 
 MEBIBYTE = 1 << 20
 
@@ -66,7 +65,9 @@ async def test_pod_process_and_containers_are_where_they_belong(host: Host) -> N
 
 
 async def test_the_container_sees_its_own_cgroup_as_the_root(host: Host) -> None:
-    output = await host.prints("sh", "-c", "cat /proc/self/cgroup; cat /sys/fs/cgroup/memory/tasks /sys/fs/cgroup/cgroup.procs 2>/dev/null; :")
+    output = await host.prints(
+        "sh", "-c", "cat /proc/self/cgroup; cat /sys/fs/cgroup/memory/tasks /sys/fs/cgroup/cgroup.procs 2>/dev/null; :"
+    )
     memory = next(line for line in output.splitlines() if ":memory:" in line or line.startswith("0::"))
     assert memory.endswith(":/")
     assert "1" in output.splitlines()
@@ -105,13 +106,20 @@ async def test_update(host: Host) -> None:
         await host.runtime.update_resources(container, Resources(memory_limit=limit))
         assert value(host, path_of(host, container), "memory.limit_in_bytes", "memory.max") == str(limit)
     assert value(host, path_of(host, container), "pids.max", "pids.max") == "9"
-    assert host.runtime.container_status(container).config.resources == Resources(memory_limit=16 * MEBIBYTE, pids_limit=9)
+    assert host.runtime.container_status(container).config.resources == Resources(
+        memory_limit=16 * MEBIBYTE, pids_limit=9
+    )
 
 
 async def test_counters(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(
         host.sandbox(),
-        host.container("sh", "-c", "dd if=/dev/zero of=/file bs=1M count=3; exec sleep 1000", resources=Resources(memory_limit=64 * MEBIBYTE)),
+        host.container(
+            "sh",
+            "-c",
+            "dd if=/dev/zero of=/file bs=1M count=3; exec sleep 1000",
+            resources=Resources(memory_limit=64 * MEBIBYTE),
+        ),
     )
     await host.inside(container, "sh", "-c", "until [ $(stat -c %s /file) -eq 3145728 ]; do sleep 0.01; done; sync")
     stats = await host.runtime.container_stats(container)
@@ -140,9 +148,7 @@ async def test_a_cgroup_goes_with_its_container(host: Host) -> None:
     _, container = await host.runtime.run_pod(host.sandbox(), host.container("true"))
     await host.runtime.wait_container(container)
     directories = host.cgroup_directories(path_of(host, container))
-    async with asyncio.timeout(10):
-        while any(directory.exists() for directory in directories):
-            await asyncio.sleep(0.01)  # removed behind everybody's back, a moment later
+    await until(lambda: not any(directory.exists() for directory in directories))
 
 
 async def test_removal_is_refused_while_processes_are_left(host: Host) -> None:
@@ -167,8 +173,6 @@ async def test_absent_cgroups(host: Host) -> None:
 async def test_a_limit_that_the_kernel_refuses_undoes_the_container(host: Host) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox())
     with pytest.raises(CreateError, match=r"container app: .*cpuset\.cpus"):
-        await host.runtime.create_container(
-            sandbox.id, host.container("true", resources=Resources(cpuset_cpus="4000"))
-        )
+        await host.runtime.create_container(sandbox.id, host.container("true", resources=Resources(cpuset_cpus="4000")))
     assert host.runtime.list_containers() == []
     assert host.runtime._core.cgroups.children(sandbox.config.cgroup_parent) in ([], [SANDBOX_LEAF])

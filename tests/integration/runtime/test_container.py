@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import re
@@ -16,7 +15,7 @@ from pyrt.runtime.config import ContainerSecurity, NamespaceMode
 from pyrt.runtime.errors import CreateError, InvalidConfigError, StartError, StateError
 from pyrt.runtime.status import ContainerState
 
-from .conftest import Host
+from .conftest import Host, until
 
 
 @pytest.mark.parametrize(
@@ -150,13 +149,11 @@ async def test_reopen_log_after_a_rename(host: Host) -> None:
     command = ("sh", "-c", "echo one; until [ -e /tmp/go ]; do sleep 0.01; done; echo two; exec sleep 1000")
     _, container = await host.runtime.run_pod(host.sandbox(), host.container(*command))
     log = host.log_file(container)
-    while not log.exists() or "one" not in log.read_text():
-        await asyncio.sleep(0)
+    await until(lambda: log.exists() and "one" in log.read_text())
     log.rename(log.with_suffix(".old"))
     await host.runtime.reopen_log(container)
     await host.inside(container, "touch", "/tmp/go")
-    while "two" not in log.read_text():
-        await asyncio.sleep(0)
+    await until(lambda: "two" in log.read_text())
     assert "two" not in log.with_suffix(".old").read_text()
 
 
@@ -259,7 +256,7 @@ async def test_an_unwritable_place_undoes_the_container(host: Host) -> None:
     containers = host.config.paths.root / "containers"
     containers.rename(containers.with_name("elsewhere"))
     try:
-        with pytest.raises(CreateError, match="container app: create .*: No such file or directory"):
+        with pytest.raises(CreateError, match=r"container app: create .*: No such file or directory"):
             await host.runtime.create_container(sandbox.id, host.container("true"))
     finally:
         containers.with_name("elsewhere").rename(containers)

@@ -54,7 +54,9 @@ async def test_it_is_in_the_containers_namespaces_and_cgroup(host: Host, contain
     script = "for n in mnt pid net ipc uts cgroup; do readlink /proc/1/ns/$n; readlink /proc/self/ns/$n; done"
     names = (await host.inside(container, "sh", "-c", script)).split()
     assert names[0::2] == names[1::2]
-    one, own = (await host.inside(container, "sh", "-c", "cat /proc/1/cgroup; echo -; cat /proc/self/cgroup")).split("-\n")
+    one, own = (await host.inside(container, "sh", "-c", "cat /proc/1/cgroup; echo -; cat /proc/self/cgroup")).split(
+        "-\n"
+    )
     assert one.strip() == own.strip()
 
 
@@ -66,23 +68,25 @@ async def test_it_has_the_containers_user_environment_and_rights(host: Host) -> 
     script = "id -u; id -g; echo $A $PWD $HOME; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status | cut -f2"
     first = await host.inside(container, "sh", "-c", script)
     assert first.splitlines()[:3] == ["1000", "1000", "b /tmp /tmp"]
-    assert await host.inside(container, "sh", "-c", "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/1/status | cut -f2") == (
-        "\n".join(first.splitlines()[3:])
-    )
+    assert await host.inside(
+        container, "sh", "-c", "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/1/status | cut -f2"
+    ) == ("\n".join(first.splitlines()[3:]))
 
 
 @pytest.mark.parametrize(("command", "code", "message"), [
     ("nosuch", 127, 'container app: exec "nosuch": executable file not found in $PATH'),
     ("/etc/passwd", 126, 'container app: exec "/etc/passwd": Permission denied'),
 ])  # fmt: skip
-async def test_a_command_that_cannot_run(host: Host, container: ContainerId, command: str, code: int, message: str) -> None:
+async def test_a_command_that_cannot_run(
+    host: Host, container: ContainerId, command: str, code: int, message: str
+) -> None:
     with pytest.raises(ExecError) as failed:
         await host.runtime.exec_sync(container, (command,))
     assert (failed.value.exit_code, str(failed.value)) == (code, message)
 
 
 async def test_timeout_kills(host: Host, container: ContainerId) -> None:
-    with pytest.raises(ExecTimeoutError, match="container app: exec: command 'sh' timed out after 0.2 s") as failed:
+    with pytest.raises(ExecTimeoutError, match=r"container app: exec: command 'sh' timed out after 0.2 s") as failed:
         await host.runtime.exec_sync(container, ("sh", "-c", "echo begun; exec sleep 999"), timeout=0.2)
     assert failed.value.stdout == b"begun\n"
     assert "sleep 999" not in await host.inside(container, "ps", "-o", "args")

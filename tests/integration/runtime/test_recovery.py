@@ -27,6 +27,11 @@ async def died(pid: int) -> None:
     os.close(fd)
 
 
+async def reap(pid: int) -> None:
+    """A child of this process, as the daemon's pods are while it lives."""
+    await asyncio.to_thread(os.waitpid, pid, 0)
+
+
 async def test_a_running_container_goes_on(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
     before = host.runtime.container_status(container)
@@ -39,7 +44,9 @@ async def test_a_running_container_goes_on(host: Host) -> None:
 
 
 async def test_an_exit_without_a_daemon_is_not_lost(host: Host) -> None:
-    _, container = await host.runtime.run_pod(host.sandbox(), host.container("sh", "-c", "read x; echo last; exit 42", stdin=True))
+    _, container = await host.runtime.run_pod(
+        host.sandbox(), host.container("sh", "-c", "read x; echo last; exit 42", stdin=True)
+    )
     session = await host.runtime.attach(container, stdin=True)
     pid = host.runtime.container_status(container).pid
     await host.runtime.close()
@@ -71,7 +78,7 @@ async def test_a_pod_that_died_meanwhile(host: Host) -> None:
     host.store.close()
     os.kill(sandbox.pid, signal.SIGKILL)
     await died(sandbox.pid)
-    os.waitpid(sandbox.pid, 0)
+    await reap(sandbox.pid)
     host.open()
     await host.runtime.recover()
     assert host.runtime.sandbox_status(sandbox.id).state is SandboxState.NOT_READY
@@ -90,7 +97,9 @@ async def test_a_created_container_can_be_started_by_the_next_daemon(host: Host)
 
 
 async def test_what_was_half_made_is_removed(host: Host) -> None:
-    """A daemon that died between two steps: a pod process without a record, a record without a pod process, directories, cgroups."""
+    """A daemon that died between two steps: a pod process without a record, a record without a pod process,
+    directories, cgroups.
+    """
     strange = SandboxId("f" * 64)
     run_dir = Path(host.runtime._core.paths.pod(strange))
     run_dir.mkdir()
@@ -104,7 +113,7 @@ async def test_what_was_half_made_is_removed(host: Host) -> None:
     pod.close()
     await host.restart()
     await died(pod.pid) if Path(f"/proc/{pod.pid}").exists() else None
-    os.waitpid(pod.pid, 0)
+    await reap(pod.pid)
     await host.runtime.drained()
     assert host.runtime.list_sandboxes() == []
 
@@ -121,7 +130,7 @@ async def test_a_sandbox_that_was_never_finished_is_removed(host: Host) -> None:
     assert birth.pod is not None
     await birth.pod.list_processes()
     await host.restart()
-    os.waitpid(birth.pod.pid, 0)
+    await reap(birth.pod.pid)
     # Nobody was told of it; if the pod process has ended by itself, a stopped sandbox is all that is known.
     assert all(sandbox.state is SandboxState.NOT_READY for sandbox in host.runtime.list_sandboxes())
 
@@ -132,7 +141,7 @@ async def test_after_a_reboot_nothing_is_running(host: Host) -> None:
     pid = sandbox.pid
     await host.runtime.close()
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    await reap(pid)
     core.sandboxes[sandbox.id].boot = "another"
     core.tables.put_sandbox(core.sandboxes[sandbox.id])
     host.store.close()

@@ -66,7 +66,9 @@ async def test_seccomp_mode(host: Host, kind: str, mode: str) -> None:
 
 
 async def test_the_default_filter_forbids_new_user_namespaces(host: Host) -> None:
-    status, output = await host.run("/bin/busybox", "unshare", "-U", "true", security=ContainerSecurity(run_as_user=1000))
+    status, output = await host.run(
+        "/bin/busybox", "unshare", "-U", "true", security=ContainerSecurity(run_as_user=1000)
+    )
     assert status.exit_code == 1
     assert "Operation not permitted" in output
 
@@ -77,9 +79,7 @@ async def test_a_profile_of_ones_own(host: Host, workdir: Path) -> None:
         '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": '
         '[{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}'
     )
-    status, output = await host.run(
-        "mkdir", "/x", security=ContainerSecurity(seccomp=Seccomp("Localhost", profile))
-    )
+    status, output = await host.run("mkdir", "/x", security=ContainerSecurity(seccomp=Seccomp("Localhost", profile)))
     assert status.exit_code == 1
     assert "not supported" in output
 
@@ -122,7 +122,11 @@ async def test_masked_paths_are_empty_and_read_only_ones_are_so(host: Host) -> N
 )
 async def test_user_and_groups(host: Host, security: dict[str, object], image_user: str, expected: str) -> None:
     output = await host.prints(
-        "sh", "-c", "id -u; id -g; id -G", security=ContainerSecurity(**security), image=host.image(user=image_user)  # type: ignore[arg-type]
+        "sh",
+        "-c",
+        "id -u; id -g; id -G",
+        security=ContainerSecurity(**security),
+        image=host.image(user=image_user),  # type: ignore[arg-type]
     )
     uid, gid, groups = output.splitlines()
     want = expected.split()
@@ -137,7 +141,10 @@ async def test_an_unknown_user_is_named(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("user", "words"),
-    [(None, "container has runAsNonRoot and image will run as root"), (0, "container's runAsUser breaks non-root policy")],
+    [
+        (None, "container has runAsNonRoot and image will run as root"),
+        (0, "container's runAsUser breaks non-root policy"),
+    ],
 )
 async def test_run_as_non_root(host: Host, user: int | None, words: str) -> None:
     with pytest.raises(InvalidConfigError, match=f"container app: runAsNonRoot: {words}"):
@@ -182,9 +189,7 @@ async def test_a_device_that_is_none(host: Host) -> None:
 
 async def test_rlimits_and_oom_score(host: Host) -> None:
     security = ContainerSecurity(rlimits={"RLIMIT_NOFILE": (100, 200)}, oom_score_adj=500)
-    output = await host.prints(
-        "sh", "-c", "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj", security=security
-    )
+    output = await host.prints("sh", "-c", "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj", security=security)
     assert output.split() == ["100", "200", "500"]
 
 
@@ -197,7 +202,9 @@ async def test_a_negative_oom_score_is_clamped_where_it_cannot_be(host: Host) ->
 async def test_nothing_of_the_host_is_open(host: Host) -> None:
     output = await host.prints("sh", "-c", "ls -l /proc/self/fd | grep -- '->' | sed 's/.*-> //'")
     for target in output.splitlines():
-        assert target.startswith(("pipe:", "/null", "/dev/null", "/proc/")) or "cannot read link" in target  # ls's own, closed
+        assert (
+            target.startswith(("pipe:", "/null", "/dev/null", "/proc/")) or "cannot read link" in target
+        )  # ls's own, closed
 
 
 async def test_the_hosts_root_cannot_be_reached(host: Host) -> None:
@@ -225,7 +232,9 @@ async def test_a_mount_target_that_is_a_link_to_the_host_stays_inside(host: Host
     volume = workdir / "volume"
     volume.mkdir()
     mounts = (Mount("/data", volume), Mount("/up/sub", volume))
-    await host.prints("sh", "-c", "echo x > /data/x; echo y > /up/sub/y; echo z > /etc/hosts", image=host.image(layer), mounts=mounts)
+    await host.prints(
+        "sh", "-c", "echo x > /data/x; echo y > /up/sub/y; echo z > /etc/hosts", image=host.image(layer), mounts=mounts
+    )
     assert (victim / "file").read_text() == "the host's"
     assert sorted(os.listdir(victim)) == ["file"]
     assert {"x", "sub"} <= set(os.listdir(volume))

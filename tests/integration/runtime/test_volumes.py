@@ -59,12 +59,18 @@ async def test_empty_dir_in_memory_has_the_size_of_its_limit(host: Host, context
 
 async def test_host_path_file_and_directory(host: Host, context: VolumeContext, workdir: Path) -> None:
     (workdir / "file").write_text("of the host")
+
+    def host_path(path: Path, kind: str) -> Volume:
+        return Volume(name=path.name, host_path=HostPathVolumeSource(path=str(path), type=kind))
+
     mounts = (
-        mount(Volume(name="f", host_path=HostPathVolumeSource(path=str(workdir / "file"), type="File")), context, "/f"),
-        mount(Volume(name="d", host_path=HostPathVolumeSource(path=str(workdir / "new"), type="DirectoryOrCreate")), context, "/d/e"),
-        mount(Volume(name="n", host_path=HostPathVolumeSource(path="/dev/null", type="CharDevice")), context, "/n"),
-    )  # fmt: skip
-    assert await host.prints("sh", "-c", "cat /f; echo x > /d/e/x; echo y > /n; [ -c /n ]", mounts=mounts) == "of the host"
+        mount(host_path(workdir / "file", "File"), context, "/f"),
+        mount(host_path(workdir / "new", "DirectoryOrCreate"), context, "/d/e"),
+        mount(host_path(Path("/dev/null"), "CharDevice"), context, "/n"),
+    )
+    assert (
+        await host.prints("sh", "-c", "cat /f; echo x > /d/e/x; echo y > /n; [ -c /n ]", mounts=mounts) == "of the host"
+    )
     assert (workdir / "new" / "x").read_text() == "x\n"
 
 
@@ -79,7 +85,9 @@ async def test_sub_path_of_a_file(host: Host, context: VolumeContext) -> None:
     volume = Volume(name="cache", empty_dir=EmptyDirVolumeSource())
     whole = mount(volume, context, "/whole")
     (whole.host_path / "conf").write_text("one")
-    assert await host.prints("cat", "/etc/conf", mounts=(mount(volume, context, "/etc/conf", sub_path="conf"),)) == "one"
+    assert (
+        await host.prints("cat", "/etc/conf", mounts=(mount(volume, context, "/etc/conf", sub_path="conf"),)) == "one"
+    )
 
 
 async def test_a_volume_below_a_volume(host: Host, context: VolumeContext) -> None:
@@ -105,5 +113,7 @@ async def test_a_volume_on_dev_shm_replaces_the_pods(host: Host, workdir: Path) 
 async def test_a_file_below_dev(host: Host, workdir: Path) -> None:
     """The termination message's file."""
     (workdir / "message").write_text("")
-    await host.prints("sh", "-c", "echo bye > /dev/termination-log", mounts=(Mount("/dev/termination-log", workdir / "message"),))
+    await host.prints(
+        "sh", "-c", "echo bye > /dev/termination-log", mounts=(Mount("/dev/termination-log", workdir / "message"),)
+    )
     assert (workdir / "message").read_text() == "bye\n"

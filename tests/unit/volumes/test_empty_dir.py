@@ -84,7 +84,7 @@ def test_teardown_of_nothing_is_fine(context: VolumeContext) -> None:
 def test_a_symbolic_link_in_its_place_is_refused(context: VolumeContext, tmp_path: Path) -> None:
     context.directory.mkdir(parents=True)
     (context.directory / "cache").symlink_to(tmp_path)
-    with pytest.raises(VolumeError, match="volume cache: create emptyDir .*: File exists"):
+    with pytest.raises(VolumeError, match=r"volume cache: create emptyDir .*: File exists"):
         prepare(empty_dir(), context)
 
 

@@ -85,7 +85,7 @@ def test_missing_directories_are_made(kind: str, there: dict[str, Path], context
 def test_a_missing_file_is_made_but_not_its_parents(there: dict[str, Path], context: VolumeContext) -> None:
     prepare(volume(there["missing"], "FileOrCreate"), context)
     assert there["missing"].read_bytes() == b""
-    with pytest.raises(VolumeError, match="create file .*: No such file or directory"):
+    with pytest.raises(VolumeError, match=r"create file .*: No such file or directory"):
         prepare(volume(there["directory"] / "a" / "b", "FileOrCreate"), context)
 
 
