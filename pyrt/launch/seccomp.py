@@ -7,6 +7,7 @@ itself would answer if it were as old as the library (so that C libraries fall b
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
@@ -158,6 +159,10 @@ def _build(profile: LinuxSeccomp) -> Filter:
     try:
         program = pyseccomp.SyscallFilter(defaction=default)
         program.set_attr(pyseccomp.Attr.CTL_NNP, 0)
+        # A binary tree: the kernel walks the filter once for every call number when it is loaded (seccomp_cache_prepare),
+        # and again for each call that is not plainly allowed.
+        with contextlib.suppress(OSError):  # libseccomp before 2.5
+            program.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, 2)
         _add_architectures(pyseccomp, program, profile.architectures)
         for rule in profile.syscalls:
             action = _action(rule.action, rule.errno_ret)
