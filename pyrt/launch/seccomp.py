@@ -159,8 +159,8 @@ def _build(profile: LinuxSeccomp) -> Filter:
     try:
         program = pyseccomp.SyscallFilter(defaction=default)
         program.set_attr(pyseccomp.Attr.CTL_NNP, 0)
-        # A binary tree: the kernel walks the filter once for every call number when it is loaded (seccomp_cache_prepare),
-        # and again for each call that is not plainly allowed.
+        # A binary tree: the kernel walks the filter once for every call number when it is loaded
+        # (seccomp_cache_prepare), and again for each call that is not plainly allowed.
         with contextlib.suppress(OSError):  # libseccomp before 2.5
             program.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, 2)
         _add_architectures(pyseccomp, program, profile.architectures)
