@@ -13,6 +13,7 @@ from pyrt.api.app import Parts, build
 from pyrt.api.server import ApiServer
 from pyrt.config import Config
 from pyrt.daemon import listen
+from pyrt.daemon.confinement import require_namespace_root
 from pyrt.daemon.errors import DaemonError
 from pyrt.ids import ImageId
 from pyrt.images.service import ImageService
@@ -55,6 +56,7 @@ class Daemon:
     async def _start(self) -> None:
         begun = time.monotonic()
         config, undo = self.config, self._undo
+        require_namespace_root()
         _make_directories(config)
         # First of all: its lock makes this the only daemon of the root directory.
         self.store = undo.enter_context(Store(config.paths.root))
