@@ -13,9 +13,9 @@ _CLONE_NEWNS = 0x00020000
 def require_namespace_root() -> None:
     """Refuse to run in a chroot.
 
-    pivot_root(2) exchanges the root of the calling process. In a chroot that is not the root of the mount namespace, so
-    the namespace of a container would keep the machine's own root above the container's; and setns(2) puts whoever joins
-    a mount namespace, as exec does, at the root of the namespace: outside. Raises :class:`DaemonError`.
+    pivot_root(2) exchanges the root of the calling process. In a chroot that is not the root of the mount namespace:
+    the namespace of a container would keep the machine's own root above the container's, and setns(2) puts whoever
+    joins a mount namespace, as exec does, at the root of the namespace: outside. Raises :class:`DaemonError`.
     """
     ours = _identity()
     reader, writer = os.pipe()
