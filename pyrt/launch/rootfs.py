@@ -90,7 +90,10 @@ def _mount_overlay_by_path(root: OverlayRoot, paths: tuple[str, ...], options: l
             f"the names of {len(root.layers)} layers do not fit a page, and this kernel takes no more",
             operation="mount overlay on /",
         )
-    return MountOld(ROOT, "overlay", "overlay", data, 0, base, HOST, root.mountpoint, note="/")
+    # What is mounted over "/" itself cannot be reached by a path afterwards; over the directory of upper and work it can,
+    # and both are held by then.
+    mountpoint = root.mountpoint if root.mountpoint != "/" else os.path.dirname(root.upper)
+    return MountOld(ROOT, "overlay", "overlay", data, 0, base, HOST, mountpoint, note="/")
 
 
 def _escape(name: str) -> str:

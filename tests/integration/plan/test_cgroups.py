@@ -9,6 +9,8 @@ import pytest
 
 from pyrt.launch import CgroupPlace
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def place(workdir):

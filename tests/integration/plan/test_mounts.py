@@ -301,6 +301,9 @@ def test_many_layers_on_an_older_kernel(box, workdir, busybox_root):
     assert running.finish().output == "59\n"
 
 
-def test_an_overlay_at_the_root_itself(box):
-    box.context = replace(box.context, root=replace(box.context.root, mountpoint="/"))
+@pytest.mark.parametrize("old", [False, True])
+def test_an_overlay_at_the_root_itself(box, old):
+    root = replace(box.context.root, mountpoint="/")
+    features = replace(box.context.features, overlay_append=box.context.features.overlay_append and not old)
+    box.context = replace(box.context, root=root, features=features)
     assert box.sh("ls /bin/busybox && pwd").output == "/bin/busybox\n/\n"

@@ -13,6 +13,8 @@ from pyrt import spec
 from pyrt.launch import capabilities as caps
 from pyrt.launch import probe
 
+pytestmark = pytest.mark.core
+
 
 def status(text: str) -> dict[str, str]:
     return {k: v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())}
