@@ -78,7 +78,7 @@ class EncodedPlan:
 
     @classmethod
     def of(cls, plan: Plan, stack: contextlib.ExitStack) -> EncodedPlan:
-        """Encode a plan and open the descriptors that it names; ``stack`` closes them, any time after they were sent."""
+        """Encode a plan and open the descriptors that it names; ``stack`` closes them, when they have been sent."""
         return cls(plan.encode(), plan.open_fds(stack), plan.target_slot, plan.console_slot)
 
     @property
@@ -247,7 +247,7 @@ class PodProcess:
         return not self._dead.done()
 
     async def died(self) -> None:
-        """Return when the process has ended. Raises :class:`PodGoneError` after :meth:`close`: nobody watches it then."""
+        """Return when the process has ended. Raises :class:`PodGoneError` after :meth:`close`: nobody watches then."""
         if self.alive and self._finished:
             raise self._gone()
         await asyncio.shield(self._dead)

@@ -20,7 +20,7 @@ MIB = 256
 ROUNDS = 3
 LINES = (100, 4000)
 
-# What conmon takes for an OCI runtime: "create" starts the program, whose parent conmon then becomes, and writes its pid.
+# What conmon takes for an OCI runtime: "create" starts the program, to which conmon becomes parent, and writes its pid.
 RUNTIME = """#!/bin/sh
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -42,8 +42,10 @@ def conmon(directory: Path, log: Path) -> None:
     sockets.mkdir(exist_ok=True)
     name = log.stem
     subprocess.run(
-        ["conmon", "--api-version", "1", "-c", name, "-u", name, "-n", name, "-r", directory / "runtime", "-b", directory,
-         "-p", directory / "pid", "-l", f"k8s-file:{log}", "--exit-dir", exits, "--socket-dir-path", sockets, "--sync", "-P", directory / "conmon.pid"],
+        ["conmon", "--api-version", "1", "-c", name, "-u", name, "-n", name, "-r", directory / "runtime",
+         "-b", directory,
+         "-p", directory / "pid", "-l", f"k8s-file:{log}", "--exit-dir", exits,
+         "--socket-dir-path", sockets, "--sync", "-P", directory / "conmon.pid"],
         check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """A pod process in a directory of its own, and the smallest plans that make a sandbox and a container of it."""
 
+# ruff: noqa: ASYNC110, ASYNC222 - what other processes do can only be looked for
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pyrt.launch import operations as ops
-from pyrt.launch.plan import GivenFd, Plan, PodSupplied
+from pyrt.launch.plan import Plan, PodSupplied
 from pyrt.runtime.podfiles import ExitRecord
 from pyrt.runtime.podprocess import EXECUTABLE, ContainerIo, EncodedPlan, PodProcess, StartedProcess
 
@@ -33,7 +34,7 @@ def sandbox_plan() -> Plan:
         (
             ops.Unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS),
             ops.Propagation(ops.HOST, "/", MS_SLAVE),
-            ops.NetlinkOpen(ops.POD_NETLINK - ops.SLOT + ops.SLOT),
+            ops.NetlinkOpen(ops.POD_NETLINK),
             ops.Netlink(ops.POD_NETLINK, _LOOPBACK_UP),
         )
     )
@@ -47,7 +48,7 @@ def container_plan(
     binds: tuple[tuple[Path, str], ...] = (),
     join: bool = False,
 ) -> Plan:
-    """``argv`` in ``root``, in mount and PID namespaces of its own, or (``join``) in the PID namespace of the target."""
+    """``argv`` in ``root`` and new mount and PID namespaces, or (``join``) in the PID namespace of the target."""
     steps: list[ops.Operation] = [
         ops.SetSid(),
         ops.Propagation(ops.HOST, "/", MS_SLAVE),
@@ -141,7 +142,7 @@ class Pod:
 
     def log(self, name: str) -> bytes:
         """The raw log of a container: rotated files first."""
-        files = sorted(self.logs.glob(f"{name}.log.*")) + [self.logs / f"{name}.log"]
+        files = [*sorted(self.logs.glob(f"{name}.log.*")), self.logs / f"{name}.log"]
         return b"".join(file.read_bytes() for file in files)
 
     def output(self, name: str, stream: bytes | None = None) -> bytes:
@@ -209,9 +210,3 @@ async def pod(spawn: Callable[[str], PodProcess], busybox_root: Path, workdir: P
     made.listen()
     await process.play(encoded(sandbox_plan()))
     return made
-
-
-@pytest.fixture
-def given_fd() -> Callable[[int], GivenFd]:
-    """A table entry."""
-    return GivenFd

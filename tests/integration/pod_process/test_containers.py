@@ -1,5 +1,6 @@
 """Containers in a pod process: start, exit codes, signals, exec, stop, and the records on disk."""
 
+# ruff: noqa: ASYNC110 - what other processes do can only be looked for
 from __future__ import annotations
 
 import asyncio
@@ -104,7 +105,10 @@ async def test_the_record_is_on_disk_before_the_event(pod: Pod) -> None:
 
 
 async def test_signals_reach_the_first_process_or_everyone(pod: Pod) -> None:
-    script = "trap 'echo first; exit 5' TERM; sh -c 'trap \"echo second; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait"
+    script = (
+        "trap 'echo first; exit 5' TERM; "
+        "sh -c 'trap \"echo second; exit\" TERM; echo up; while :; do sleep 0.01; done' & wait"
+    )
     await pod.start("both", container_plan(pod.root, "/bin/sh", "-c", script))
     await pod.log_has("both", b"up\n")
     await pod.process.signal("both", signal.SIGTERM, everyone=True)

@@ -1,5 +1,6 @@
 """Input, attached clients and terminals."""
 
+# ruff: noqa: ASYNC110, PT017 - a descriptor counted in another process; EIO is the end of a terminal
 from __future__ import annotations
 
 import asyncio
