@@ -90,8 +90,8 @@ def _mount_overlay_by_path(root: OverlayRoot, paths: tuple[str, ...], options: l
             f"the names of {len(root.layers)} layers do not fit a page, and this kernel takes no more",
             operation="mount overlay on /",
         )
-    # What is mounted over "/" itself cannot be reached by a path afterwards; over the directory of upper and work it can,
-    # and both are held by then.
+    # What is mounted over "/" itself cannot be reached by a path afterwards; over the directory of upper and work it
+    # can, and both are held by then.
     mountpoint = root.mountpoint if root.mountpoint != "/" else os.path.dirname(root.upper)
     return MountOld(ROOT, "overlay", "overlay", data, 0, base, HOST, mountpoint, note="/")
 

@@ -11,7 +11,6 @@ from pyrt.launch import ExecContext, GivenFd, compile_exec, probe
 from pyrt.launch import capabilities as caps
 from pyrt.launch import constants as k
 
-
 pytestmark = pytest.mark.core
 
 ALL = k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWCGROUP | k.CLONE_NEWIPC | k.CLONE_NEWUTS | k.CLONE_NEWNET
