@@ -113,7 +113,7 @@ def _from_container(session: Session, pod: Object, container: str, source: str, 
     finally:
         stream.close()
         _complain(complaint)
-    finish(status)
+    _finish(status)
     if not sum(counted):
         raise CliError(f"{source}: nothing was copied")
 
@@ -149,7 +149,7 @@ def _to_container(session: Session, pod: Object, container: str, source: Path, t
     finally:
         stream.close()
         _complain(complaint)
-    finish(status)
+    _finish(status)
 
 
 def _is_directory(session: Session, pod: Object, container: str, path: str) -> bool:
@@ -159,6 +159,13 @@ def _is_directory(session: Session, pod: Object, container: str, path: str) -> b
     finally:
         stream.close()
     return exit_code(status) == 0
+
+
+def _finish(status: Object | None) -> None:
+    """As for exec, with a word about the usual reason."""
+    if exit_code(status) in {126, 127}:
+        warn("error: tar could not be run in the container; cp needs it there")
+    finish(status)
 
 
 def _ignore(data: bytes) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import threading
 
 import pytest
 from hypothesis import given
@@ -116,8 +117,11 @@ def test_exit_codes(value: dict[str, object] | None, code: int | None) -> None:
 
 
 def test_what_cannot_be_sent_is_kept(server: Server) -> None:
+    go_on = threading.Event()
+
     def answer(asked: Asked) -> None:
         handshake(asked, V5)
+        go_on.wait(5)
         with asked.socket.makefile("rb") as stream:
             assert read_frame(stream) == (2, b"x" * 4_000_000)
         asked.socket.sendall(frame(b"got it"))
@@ -126,6 +130,7 @@ def test_what_cannot_be_sent_is_kept(server: Server) -> None:
     websocket = open_websocket(str(server.path), "/ws", (V5,))
     websocket.send(b"x" * 4_000_000)
     assert websocket.unsent
+    go_on.set()
     while websocket.unsent:
         select.select([], [websocket], [], 5)
         websocket.flush()
