@@ -120,7 +120,8 @@ def _entry(key: str, value: dict[str, object], subject: str) -> Credential:
     if text("auth"):
         try:
             # Docker's own decoder drops the padding that old versions wrote.
-            username, _, password = base64.b64decode(text("auth").strip(), validate=True).decode().rstrip("\0").partition(":")
+            decoded = base64.b64decode(text("auth").strip(), validate=True).decode()
+            username, _, password = decoded.rstrip("\0").partition(":")
         except (binascii.Error, UnicodeDecodeError) as error:
             raise UnauthorizedError(f"auths[{key!r}].auth: not base64 of user:password", subject=subject) from error
     return Credential(username, password, text("identitytoken"), text("registrytoken"))

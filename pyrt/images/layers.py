@@ -9,10 +9,13 @@ its chain id, which stands for all layers below it too, and takes these over fro
 
 from __future__ import annotations
 
+import array
 import asyncio
 import base64
 import contextlib
 import errno
+import fcntl
+import logging
 import os
 import secrets
 import stat
@@ -26,8 +29,15 @@ from pyrt.images.errors import StorageError
 from pyrt.images.unpack import Unpacked, file_name
 from pyrt.store import Table
 
+_log = logging.getLogger(__name__)
+
 _TEMPORARY = ".tmp-"
 _SHORTEST_NAME = 8
+
+# linux/fs.h
+_FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_SETFLAGS = 0x40086602
+_FS_TOPDIR_FL = 0x00020000
 
 
 class LayerRecord(msgspec.Struct, frozen=True):
@@ -63,6 +73,7 @@ class LayerStore:
             self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         except OSError as error:
             raise _failed("prepare", self.root, error) from error
+        _spread(self.root)
         for key, value in self._table.items():
             record = msgspec.msgpack.decode(value, type=LayerRecord)
             if record.boot_id in ("", self._boot_id) and (self.root / record.name).is_dir():
@@ -162,6 +173,25 @@ class LayerStore:
         text = base64.b32encode(bytes.fromhex(key.removeprefix("sha256:"))).decode().lower().rstrip("=")
         taken = {record.name for record in self._records.values()}
         return next(text[:length] for length in range(_SHORTEST_NAME, len(text) + 1) if text[:length] not in taken)
+
+
+def _spread(path: Path) -> None:
+    """Ask ext4 to put each directory in ``path`` into a block group of its own (chattr(1), ``+T``).
+
+    Layers have nothing to do with each other, and inodes are found slowly where many were deleted a short while ago,
+    which is what removing an image does: ten times slower has been measured. Other file systems refuse, and need it
+    not.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flags = array.array("l", [0])
+        fcntl.ioctl(fd, _FS_IOC_GETFLAGS, flags)
+        flags[0] |= _FS_TOPDIR_FL
+        fcntl.ioctl(fd, _FS_IOC_SETFLAGS, flags)
+    except OSError as error:
+        _log.debug("directory %s: block groups: %s", path, error)
+    finally:
+        os.close(fd)
 
 
 def adopt_directories(layer: Path, implied: Sequence[str], below: Sequence[Path]) -> None:
