@@ -39,10 +39,15 @@ AGE: Final = Column("Age", description="Time since the object was created.")
 DEFAULT_COLUMNS: Final = (NAME, Column("Created At", type="date", description="Time of creation."))
 
 
-_SHOWN: Final[dict[str, Callable[[bytes], Any]]] = {
-    "Object": lambda data: msgspec.Raw(data),
-    "None": lambda _data: None,
-}
+def _raw(data: bytes) -> Any:
+    return msgspec.Raw(data)
+
+
+def _nothing(data: bytes) -> None:
+    return None
+
+
+_SHOWN: Final[dict[str, Callable[[bytes], Any]]] = {"Object": _raw, "None": _nothing}
 
 
 def wants_table(accept: str) -> bool:
@@ -71,7 +76,7 @@ def render(
     with_columns: bool = True,
 ) -> bytes:
     """The JSON of a Table; ``rows`` are (cells, the object's JSON)."""
-    show = _SHOWN.get(include, _partial)
+    show: Callable[[bytes], Any] = _SHOWN.get(include, _partial)
     return msgspec.json.encode(
         {
             "kind": "Table",

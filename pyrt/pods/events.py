@@ -35,13 +35,17 @@ _MESSAGE_MAX: Final = 1024
 """Characters (apiserver, event validation)."""
 
 _Key = tuple[str, str, str, str, str]
+"""Pod's uid, field path, type, reason, message: what makes two events one that happened twice."""
 
 
 @dataclass(slots=True)
-class _Known:
-    event: Event
-    dirty: bool = True
-    stored: bool = False
+class _Report:
+    """Something that happened, not yet made into an Event."""
+
+    key: _Key
+    pod: Pod
+    at: int
+    times: int = 1
 
 
 class EventRecorder:
@@ -50,34 +54,73 @@ class EventRecorder:
     def __init__(self, store: Store, node_name: str) -> None:
         self._store = store
         self._source = EventSource(component=COMPONENT, host=node_name)
-        self._known: OrderedDict[_Key, _Known] = OrderedDict()
+        self._reports: dict[_Key, _Report] = {}
+        self._written: OrderedDict[_Key, Event] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._expired_at = 0.0
+        self._last = 0
 
     def emit(self, pod: Pod, kind: str, reason: str, message: str, *, container: str = "", init: bool = False) -> None:
-        """Something happened to a pod, or to one of its containers."""
+        """Something happened to a pod, or to one of its containers. Cheap: the work is done later."""
         path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}" if container else ""
-        message = message[:_MESSAGE_MAX]
-        key = (pod.metadata.uid, path, kind, reason, message)
-        now = time.time_ns()
-        stamp = to_text(now)
-        known = self._known.get(key)
+        key = (pod.metadata.uid, path, kind, reason, message[:_MESSAGE_MAX])
+        # Never the same twice: it is in the event's name.
+        now = self._last = max(time.time_ns(), self._last + 1)
+        known = self._reports.get(key)
         if known is not None:
-            known.event.count += 1
-            known.event.last_timestamp = stamp
-            known.dirty = True
-            self._known.move_to_end(key)
+            known.times += 1
+            known.at = now
         else:
-            self._known[key] = _Known(self._new(pod, path, kind, reason, message, now, stamp))
+            self._reports[key] = _Report(key, pod, now)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
-    def _new(self, pod: Pod, path: str, kind: str, reason: str, message: str, now: int, stamp: str) -> Event:
-        meta = pod.metadata
+    def flush(self) -> None:
+        """Write what is not written yet, in one transaction."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._reports:
+            return
+        reports, self._reports = self._reports, {}
+        with self._store.transaction():
+            for report in reports.values():
+                self._write(report)
+            self._expire()
+        while len(self._written) > _KNOWN_MAX:
+            self._written.popitem(last=False)
+
+    def _write(self, report: _Report) -> None:
+        stamp = to_text(report.at)
+        objects = self._store.objects
+        event = self._written.get(report.key)
+        if event is not None and objects.find(KIND, event.metadata.namespace, event.metadata.name) is None:
+            event = None  # someone deleted it, or it was too old
+        new = event is None
+        if event is None:
+            event = self._written[report.key] = self._new(report, stamp)
+        else:
+            event.count += report.times
+            event.last_timestamp = stamp
+            self._written.move_to_end(report.key)
+        meta = event.metadata
+
+        def encoded(version: int) -> bytes:
+            meta.resource_version = str(version)
+            return msgspec.json.encode(event)
+
+        if new:
+            objects.create(KIND, meta.namespace, meta.name, meta.uid, encoded, durable=False)
+        else:
+            objects.update(KIND, meta.namespace, meta.name, encoded, durable=False)
+
+    def _new(self, report: _Report, stamp: str) -> Event:
+        meta = report.pod.metadata
+        _, path, kind, reason, message = report.key
         return Event(
             metadata=ObjectMeta(
                 # The name that client-go gives its events: unique as long as the clock goes on.
-                name=f"{meta.name}.{now:x}",
+                name=f"{meta.name}.{report.at:x}",
                 namespace=meta.namespace,
                 uid=str(uuid.uuid4()),
                 creation_timestamp=stamp,
@@ -96,7 +139,7 @@ class EventRecorder:
             source=self._source,
             first_timestamp=stamp,
             last_timestamp=stamp,
-            count=1,
+            count=report.times,
             type=kind,
             reporting_component=COMPONENT,
             reporting_instance=self._source.host,
@@ -105,41 +148,8 @@ class EventRecorder:
     def forget(self, uid: str) -> None:
         """The pod is gone: its events stay readable for a while, but are counted no further."""
         self.flush()
-        for key in [key for key in self._known if key[0] == uid]:
-            del self._known[key]
-
-    def flush(self) -> None:
-        """Write what is not written yet, in one transaction."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        pending = [known for known in self._known.values() if known.dirty]
-        if not pending:
-            return
-        with self._store.transaction():
-            for known in pending:
-                self._write(known)
-            self._expire()
-        while len(self._known) > _KNOWN_MAX:
-            self._known.popitem(last=False)
-
-    def _write(self, known: _Known) -> None:
-        event = known.event
-        meta = event.metadata
-
-        def encoded(version: int) -> bytes:
-            meta.resource_version = str(version)
-            return msgspec.json.encode(event)
-
-        objects = self._store.objects
-        if known.stored and objects.find(KIND, meta.namespace, meta.name) is None:
-            known.stored = False  # someone deleted it, or it was too old
-            meta.uid = str(uuid.uuid4())
-        if known.stored:
-            objects.update(KIND, meta.namespace, meta.name, encoded, durable=False)
-        else:
-            objects.create(KIND, meta.namespace, meta.name, meta.uid, encoded, durable=False)
-        known.stored, known.dirty = True, False
+        for key in [key for key in self._written if key[0] == uid]:
+            del self._written[key]
 
     def _expire(self) -> None:
         now = time.monotonic()

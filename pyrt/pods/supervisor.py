@@ -20,7 +20,8 @@ from pyrt.kube.podstatus import PodStatus
 from pyrt.pods import translate
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
-from pyrt.pods.worker import PodWorker, Tools
+from pyrt.pods.state import Tools
+from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
 from pyrt.store import Conflict, NotFound, Store, StoredObject
@@ -199,7 +200,7 @@ class Supervisor:
     # --- what the workers ask (Keeper) ----------------------------------------------------------------------------
 
     def write_status(self, pod: Pod, status: PodStatus) -> None:
-        """See :class:`pyrt.pods.worker.Keeper`."""
+        """See :class:`pyrt.pods.state.Keeper`."""
         pod.status = status
         try:
             self._store_pod(pod, durable=False)
@@ -216,7 +217,7 @@ class Supervisor:
         return self._store.objects.update(KIND, meta.namespace, meta.name, encoded, uid=meta.uid, durable=durable)
 
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
-        """See :class:`pyrt.pods.worker.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
+        """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
         meta = pod.metadata
         leftover = Leftover(
             meta.uid,

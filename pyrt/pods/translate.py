@@ -51,12 +51,12 @@ _PROPAGATION: Final = {
 def log_directory(pod: Pod, facts: NodeFacts) -> Path:
     """``/var/log/pods/<namespace>_<name>_<uid>``."""
     meta = pod.metadata
-    return facts.logs / f"{meta.namespace}_{meta.name}_{meta.uid}"
+    return Path(f"{facts.logs}/{meta.namespace}_{meta.name}_{meta.uid}")
 
 
 def log_path(name: str, attempt: int) -> Path:
     """A container's log, relative to :func:`log_directory`."""
-    return Path(name, f"{attempt}.log")
+    return Path(f"{name}/{attempt}.log")
 
 
 def pod_directory(uid: str, facts: NodeFacts) -> Path:
@@ -66,7 +66,8 @@ def pod_directory(uid: str, facts: NodeFacts) -> Path:
 
 def termination_file(pod: Pod, name: str, attempt: int, facts: NodeFacts) -> Path:
     """The host's side of ``terminationMessagePath``, a file for each instance."""
-    return pod_directory(pod.metadata.uid, facts) / "containers" / name / f"{attempt}.message"
+    # One path parsed, not five joined: this is asked several times for each container.
+    return Path(f"{facts.pods}/{pod.metadata.uid}/containers/{name}/{attempt}.message")
 
 
 def sandbox_config(

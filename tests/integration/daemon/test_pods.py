@@ -222,3 +222,13 @@ def test_metrics(daemon, pod):
     found = daemon.call("GET", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/web")
     assert found["containers"][0]["name"] == "app"
     assert found["containers"][0]["usage"]["memory"].endswith("Ki")
+
+
+@pytest.mark.parametrize("grace", [0, 1])
+def test_a_pod_that_is_deleted_while_it_is_made(daemon, pod, grace):
+    for number in range(5):
+        daemon.create(pod(f"p{number}", FOREVER))
+        daemon.delete(f"p{number}", grace)
+    for number in range(5):
+        daemon.gone(f"p{number}")
+    daemon.until(lambda: not daemon.leftovers() and not daemon.pod_processes())
