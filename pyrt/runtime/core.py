@@ -77,7 +77,6 @@ class Core:
         OSError.
         """
         for directory, mode in (
-            (self.paths.sandboxes, 0o711),
             (self.paths.containers, 0o711),
             (self.paths.pods, 0o700),
         ):

@@ -2,10 +2,9 @@
 
 ::
 
-    <root>/sandboxes/<id>/       hosts, resolv.conf, hostname: bound into every container of the sandbox
-    <root>/containers/<id>/      upper, work (overlay), termination-log
+    <root>/containers/<id>/      upper, work (overlay)
     <root>/trash/                what is being removed, renamed out of the way in one call
-    <run>/pods/<id>/             the pod process's own: control socket, starts, exits, the sandbox's tmpfs mounts
+    <run>/pods/<id>/             the pod process's own: control socket, starts, exits; shm and etc, mounts of its own
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from pyrt.config import Config
 class RuntimePaths:
     """See the module."""
 
-    sandboxes: str
     containers: str
     trash: str
     pods: str
@@ -28,11 +26,7 @@ class RuntimePaths:
     def of(cls, config: Config) -> RuntimePaths:
         """The paths of one instance."""
         root, run = str(config.paths.root), str(config.paths.run)
-        return cls(f"{root}/sandboxes", f"{root}/containers", f"{root}/trash", f"{run}/pods")
-
-    def sandbox(self, sandbox_id: str) -> str:
-        """The sandbox's directory on disk."""
-        return f"{self.sandboxes}/{sandbox_id}"
+        return cls(f"{root}/containers", f"{root}/trash", f"{run}/pods")
 
     def container(self, container_id: str) -> str:
         """The container's directory on disk."""

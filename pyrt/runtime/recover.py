@@ -122,10 +122,9 @@ async def _remove_strange_pods(core: Core) -> None:
 
 
 def _remove_strange_directories(core: Core) -> None:
-    for parent, known in ((core.paths.sandboxes, core.sandboxes), (core.paths.containers, core.containers)):
-        for name in os.listdir(parent):
-            if name not in known:
-                core.trash.throw(f"{parent}/{name}")
+    for name in os.listdir(core.paths.containers):
+        if name not in core.containers:
+            core.trash.throw(f"{core.paths.containers}/{name}")
 
 
 def _remove_strange_cgroups(core: Core) -> None:

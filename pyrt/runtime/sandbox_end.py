@@ -101,7 +101,6 @@ async def take_down(core: Core, record: SandboxRecord) -> None:
             core.drop_container(container)
             core.emit(EventKind.DELETED, record.id, container.id)
         core.tables.delete_sandbox(record.id)
-    core.trash.throw(core.paths.sandbox(record.id))
     if record.created_at and record.id in core.sandboxes:
         core.emit(EventKind.DELETED, record.id)
     core.drop_sandbox(record.id)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from pyrt.launch import constants as k
 from pyrt.launch.context import CgroupPlace
-from pyrt.launch.operations import POD_NETLINK, Netlink
-from pyrt.launch.plan import Plan
+from pyrt.launch.operations import HOST, POD_NETLINK, Bind, Netlink, Operation
+from pyrt.launch.plan import GivenFd, Plan
 from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
 from pyrt.network.types import Attachment
 from pyrt.runtime.config import NamespaceMode, SandboxConfig
@@ -22,30 +22,46 @@ DEFAULT_NET_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.pin
 
 @dataclass(frozen=True, slots=True)
 class SandboxPlaces:
-    """Where the host has what all containers of a sandbox share."""
+    """Where what all containers of a sandbox share is mounted: in the pod process's mount namespace only."""
 
     shm: str
-    """Mount point of the shared /dev/shm, in the pod process's mount namespace."""
-    hosts: str
-    resolv_conf: str
-    hostname: str
+    """The shared /dev/shm."""
+    etc: str
+    """See :mod:`pyrt.runtime.sandbox_files`."""
+
+    @property
+    def hosts(self) -> str:
+        """The source of /etc/hosts."""
+        return f"{self.etc}/hosts"
+
+    @property
+    def resolv_conf(self) -> str:
+        """The source of /etc/resolv.conf."""
+        return f"{self.etc}/resolv.conf"
+
+    @property
+    def hostname(self) -> str:
+        """The source of /etc/hostname."""
+        return f"{self.etc}/hostname"
 
 
 def sandbox_places(paths: RuntimePaths, sandbox_id: str) -> SandboxPlaces:
     """See :mod:`pyrt.runtime.paths`."""
-    directory = paths.sandbox(sandbox_id)
-    return SandboxPlaces(
-        shm=f"{paths.pod(sandbox_id)}/shm",
-        hosts=f"{directory}/hosts",
-        resolv_conf=f"{directory}/resolv.conf",
-        hostname=f"{directory}/hostname",
-    )
+    directory = paths.pod(sandbox_id)
+    return SandboxPlaces(shm=f"{directory}/shm", etc=f"{directory}/etc")
 
 
 def sandbox_plan(
-    config: SandboxConfig, places: SandboxPlaces, cgroup: CgroupPlace, attachment: Attachment | None
+    config: SandboxConfig,
+    places: SandboxPlaces,
+    cgroup: CgroupPlace,
+    attachment: Attachment | None,
+    files: int = -1,
 ) -> Plan:
-    """Cgroup, namespaces, hostname, sysctls, network, shared memory, volumes in memory."""
+    """Cgroup, namespaces, hostname, sysctls, network, shared memory, volumes in memory, files of /etc.
+
+    ``files`` is the descriptor of :func:`pyrt.runtime.sandbox_files.make_files`; -1 for a plan that is only printed.
+    """
     host_network = config.network is NamespaceMode.NODE
     own_ipc = config.ipc is not NamespaceMode.NODE
     namespaces = k.CLONE_NEWNS
@@ -69,8 +85,10 @@ def sandbox_plan(
             oom_score_adj=OOM_SCORE_ADJ,
         )
     )
-    if attachment is None or not attachment.final_messages:
-        return plan
-    notes = attachment.description[len(attachment.pod_messages) + len(attachment.host_messages) :]
-    final = Netlink(POD_NETLINK, b"".join(attachment.final_messages), "; ".join(notes))
-    return replace(plan, items=(*plan.items, final))
+    more: list[Operation] = [
+        Bind(0, "", "", HOST, places.etc, k.BIND_DETACHED, note="hosts, resolv.conf, hostname"),
+    ]
+    if attachment is not None and attachment.final_messages:
+        notes = attachment.description[len(attachment.pod_messages) + len(attachment.host_messages) :]
+        more.append(Netlink(POD_NETLINK, b"".join(attachment.final_messages), "; ".join(notes)))
+    return replace(plan, items=(*plan.items, *more), fds=(GivenFd(files, "files of /etc"),))

@@ -20,13 +20,13 @@ from pyrt.runtime.container_create import cgroup_place
 from pyrt.runtime.container_exit import container_exited
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import InvalidConfigError, SandboxError
-from pyrt.runtime.etc_files import hostname_text, hosts_text, resolv_text
 from pyrt.runtime.pid_namespace import PAUSE_ID, pause_plan
 from pyrt.runtime.podprocess import ContainerIo, PlanFailedError, PodProcess
 from pyrt.runtime.program import place
 from pyrt.runtime.records import SandboxRecord
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_end import pod_process_ended, take_down
+from pyrt.runtime.sandbox_files import make_files
 from pyrt.runtime.sandbox_plan import sandbox_places, sandbox_plan
 from pyrt.runtime.status import EventKind
 
@@ -74,29 +74,20 @@ class Birth:
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
         join = core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
-        self._write_files()
-        self._plan = sandbox_plan(
-            config, sandbox_places(core.paths, record.id), cgroup_place(join, core.cgroup_mounts), attachment
-        )
+        places = sandbox_places(core.paths, record.id)
+        os.mkdir(places.etc, 0o711)
+        if config.ipc is not NamespaceMode.NODE:
+            os.mkdir(places.shm, 0o711)
         core.emit(EventKind.CREATED, record.id, at=record.created_at)
         with ExitStack() as stack:
+            files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
+            stack.callback(os.close, files)
+            self._plan = sandbox_plan(config, places, cgroup_place(join, core.cgroup_mounts), attachment, files)
             self._answers.append(pod.play(place(self._plan, stack)))
             if config.pid is NamespaceMode.POD:
                 self._answers.append(
-                    pod.start(PAUSE_ID, place(pause_plan(core.paths.sandbox(record.id)), stack), ContainerIo())
+                    pod.start(PAUSE_ID, place(pause_plan(core.paths.pod(record.id)), stack), ContainerIo())
                 )
-
-    def _write_files(self) -> None:
-        core, record, config = self._core, self.record, self.record.config
-        places = sandbox_places(core.paths, record.id)
-        os.mkdir(core.paths.sandbox(record.id), 0o711)
-        if config.ipc is not NamespaceMode.NODE:
-            os.mkdir(places.shm, 0o711)
-        host_hosts = _read("/etc/hosts") if config.hosts is None else ""
-        host_resolv = _read(str(core.config.node.resolv_conf)) if config.dns is None else ""
-        _write(places.hosts, hosts_text(config, record.addresses, host_hosts))
-        _write(places.resolv_conf, resolv_text(config.dns, host_resolv))
-        _write(places.hostname, hostname_text(config, os.uname().nodename))
 
     async def ready(self) -> None:
         """Wait for the pod process's answers. Raises :class:`SandboxError`."""
@@ -227,19 +218,3 @@ class flight:  # noqa: N801 - a context manager, used as a verb
         else:
             self._future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
             self._future.exception()  # nobody may be waiting
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)

@@ -128,7 +128,7 @@ class Host:
             if (self.config.paths.run / name).exists()
             for entry in (self.config.paths.run / name).iterdir()
         ]
-        for name in ("sandboxes", "containers", "trash"):
+        for name in ("containers", "trash"):
             found += [str(entry) for entry in (self.config.paths.root / name).iterdir()]
         for qos in ("burstable", "besteffort"):
             for directory in self.cgroup_directories(qos):

@@ -107,7 +107,6 @@ async def test_what_was_half_made_is_removed(host: Host) -> None:
     await pod.list_processes()
     core = host.runtime._core
     Path(core.paths.container("e" * 64)).mkdir()
-    Path(core.paths.sandbox("e" * 64)).mkdir()
     core.cgroups.create_container("burstable/podstrange/" + "d" * 64)
     core.network.attach(strange)
     pod.close()
