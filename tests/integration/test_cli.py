@@ -34,7 +34,9 @@ metadata: {name: two, labels: {app: two}}
 spec:
   terminationGracePeriodSeconds: 0
   containers:
-  - {name: a, image: "busybox:1.28", command: [sh, -c, "mkdir -p /www; echo page > /www/index.html; httpd -f -p 80 -h /www"]}
+  - name: a
+    image: busybox:1.28
+    command: [sh, -c, "mkdir -p /www; echo page > /www/index.html; httpd -f -p 80 -h /www"]
   - {name: b, image: "busybox:1.28", command: [sh, -c, "echo from b; sleep 1000"]}
 """
 

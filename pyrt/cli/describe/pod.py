@@ -112,7 +112,7 @@ def _conditions(out: Writer, title: str, entries: list[Object], conditions: list
     out.line(title)
     out.line("Type", "Status", level=1)
     for entry in entries:
-        out.line(entry[key], states.get(entry[key], "<none>"), level=1)
+        out.line(f"{entry[key]} ", states.get(entry[key], "<none>"), level=1)  # kubectl has this space too
 
 
 def _volumes(out: Writer, volumes: list[Object]) -> None:

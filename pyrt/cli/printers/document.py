@@ -25,7 +25,10 @@ def as_yaml(value: Object) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in data else None
+        # Double quotes, as kubectl has them, for text that would be read as a number, a date or a truth value.
+        tag: str = dumper.resolve(yaml.ScalarNode, data, (True, False))  # type: ignore[no-untyped-call]
+        plain = tag == "tag:yaml.org,2002:str"
+        style = "|" if "\n" in data else None if plain else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
     Dumper.add_representer(str, text)

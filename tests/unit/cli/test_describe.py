@@ -88,8 +88,8 @@ Containers:
     Mounts:
       /cache from cache (ro)
 Conditions:
-  Type   Status
-  Ready  False
+  Type    Status
+  Ready   False
 Volumes:
   cache:
     Type:        EmptyDir (a temporary directory that shares a pod's lifetime)

@@ -132,3 +132,15 @@ def test_nobody_there(pyrt: Pyrt) -> None:
     result = pyrt("get", "pods")
     assert result.code == 1
     assert "was refused - did you specify the right host or port?" in result.err
+
+
+def test_yaml_quotes_as_kubectl(server: Server, pyrt: Pyrt) -> None:
+    value = {
+        **pod(),
+        "data": {"a": "1000", "b": "true", "c": "text", "d": "2026-11-23T20:05:37Z", "e": "one\ntwo\n", "f": ""},
+    }
+    server.routes[f"GET {PODS}/web"] = answer(value)
+    assert (
+        'data:\n  a: "1000"\n  b: "true"\n  c: text\n  d: "2026-11-23T20:05:37Z"\n  e: |\n    one\n    two\n  f: ""\n'
+        in (pyrt("get", "pod", "web", "-o", "yaml").out)
+    )
