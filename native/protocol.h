@@ -25,7 +25,7 @@
 #define PROTO_MAX_MESSAGE 65536 /* bytes of one packet; a longer plan travels in a memfd */
 #define PROTO_MAX_ID 128        /* bytes of an id: [A-Za-z0-9_.-], not beginning with a dot */
 #define PROTO_MAX_PATH 4095
-#define PROTO_CLIENT_BACKLOG (256 * 1024)
+#define PROTO_CLIENT_BACKLOG 262144
 #define PROTO_NO_SLOT UINT32_MAX
 
 enum proto_type {
