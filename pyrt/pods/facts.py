@@ -32,6 +32,7 @@ class NodeFacts:
     memory_capacity: int
     """Bytes."""
     pids_limit: int = 0
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
 def gather(config: Config) -> NodeFacts:
@@ -51,6 +52,7 @@ def gather(config: Config) -> NodeFacts:
         seccomp_root=config.runtime.seccomp_root,
         memory_capacity=psutil.virtual_memory().total,
         pids_limit=config.runtime.default_pids_limit,
+        allowed_unsafe_sysctls=tuple(config.runtime.allowed_unsafe_sysctls),
     )
 
 

@@ -71,10 +71,10 @@ class ImagePulls:
         self._state.images[action.container] = ObservedImage(
             action.image, action.attempt, ImageState.FAILED, failure=failure
         )
-        text = (
-            str(error)
-            if error.reason in ("InvalidImageName", "ErrImageNeverPull")
-            else (f'Failed to pull image "{action.image}": {error}')
-        )
-        self._state.warn("Failed", text, action.container)
+        if error.reason == "InvalidImageName":
+            self._state.warn("InspectFailed", str(error), action.container)
+        elif error.reason == "ErrImageNeverPull":
+            self._state.warn("ErrImageNeverPull", str(error), action.container)
+        else:
+            self._state.warn("Failed", f'Failed to pull image "{action.image}": {error}', action.container)
         self._state.warn("Failed", f"Error: {error.reason}", action.container)

@@ -114,6 +114,7 @@ class PodState:
             sandbox_failure=self.sandbox_failure,
             volumes_ready=self.volumes.ready,
             volumes_failure=self.volumes_failure,
+            allowed_unsafe_sysctls=self.tools.facts.allowed_unsafe_sysctls,
         )
 
     def _last_words(self, container_id: ContainerId, config: ContainerConfig, exit_code: int) -> str:

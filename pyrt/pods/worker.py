@@ -13,6 +13,7 @@ import logging
 import time
 from typing import Final
 
+from pyrt.errors import PyrtError
 from pyrt.ids import SandboxId
 from pyrt.kube.pod import Pod
 from pyrt.pods.actions import Actions, StepFailed
@@ -89,6 +90,10 @@ class PodWorker:
             self._pending = False
             try:
                 wake_at = await self._round()
+            except PyrtError as error:
+                # What no action answers for: a full disk, most likely. It may be better later.
+                log.error("pod %s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, error)
+                wake_at = time.time_ns() + _RETRY_SECONDS * SECOND
             except Exception:
                 # A fault in pyrt must not leave the pod without a worker; it is logged with its trace and tried again.
                 log.exception("pod %s/%s: internal error", self.pod.metadata.namespace, self.pod.metadata.name)
@@ -130,6 +135,10 @@ class PodWorker:
     def _publish(self, observed: Observed) -> None:
         status = compute_status(self.pod, observed, time.time_ns(), self._node)
         if status != self.pod.status:
+            if status.reason and status.phase == "Failed" != self.pod.status.phase:
+                # Refused, or past its deadline: the kubelet tells the first as a warning.
+                say = self._state.tell if status.reason == "DeadlineExceeded" else self._state.warn
+                say(status.reason, status.message)
             self._tools.keeper.write_status(self.pod, status)
 
     def _notice(self, notices: tuple[BackOffNotice, ...]) -> None:
