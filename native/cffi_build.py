@@ -46,6 +46,8 @@ static int sys_fsmount(int fd, unsigned flags, unsigned attr);
 static int sys_mount_setattr(int dirfd, const char *path, unsigned flags, struct pyrt_mount_attr *attr);
 static int sys_pivot_root(const char *new_root, const char *put_old);
 static int sys_close_range(unsigned first, unsigned last, unsigned flags);
+static int pyrt_bpf_load_device(const void *instructions, uint32_t count);
+static int pyrt_bpf_attach_device(int cgroup_fd, int program_fd);
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 int umount2(const char *target, int flags);
 """
@@ -55,8 +57,10 @@ SOURCE = """
 #include "plan_ops.h"
 #include "program.h"
 #include "syscalls.h"
+#include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -71,6 +75,32 @@ child. */ static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd)
         args.cgroup = (uint64_t)cgroup_fd;
     }
     return sys_clone3(&args);
+}
+
+/* bpf(2): a program that decides about access to devices; its descriptor. */
+static int pyrt_bpf_load_device(const void *instructions, uint32_t count)
+{
+    static const char license[] = ""; /* calls no helper of the kernel's */
+    union bpf_attr attr;
+
+    memset(&attr, 0, sizeof attr);
+    attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attr.insns = (uint64_t)(uintptr_t)instructions;
+    attr.insn_cnt = count;
+    attr.license = (uint64_t)(uintptr_t)license;
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+static int pyrt_bpf_attach_device(int cgroup_fd, int program_fd)
+{
+    union bpf_attr attr;
+
+    memset(&attr, 0, sizeof attr);
+    attr.target_fd = (uint32_t)cgroup_fd;
+    attr.attach_bpf_fd = (uint32_t)program_fd;
+    attr.attach_type = BPF_CGROUP_DEVICE;
+    attr.attach_flags = BPF_F_ALLOW_MULTI;
+    return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
 }
 
 /* waitid(P_PIDFD): 1 with *status as wait(2) gives it, 0 if WNOHANG found it running, -1. */

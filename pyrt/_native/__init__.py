@@ -5,6 +5,7 @@ Every function raises :class:`OSError` whose text begins with the operation: ``[
 caller.
 """
 
+from pyrt._native.devices import bpf_attach_device, bpf_load_device
 from pyrt._native.mounts import (
     FSCONFIG_CMD_CREATE,
     FSCONFIG_SET_FD,
@@ -49,6 +50,8 @@ __all__ = [
     "FSCONFIG_SET_STRING",
     "Child",
     "Failure",
+    "bpf_attach_device",
+    "bpf_load_device",
     "check_plan",
     "close_range",
     "fork_into",

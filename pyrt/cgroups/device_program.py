@@ -8,17 +8,19 @@ writes.
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections.abc import Iterable, Sequence
 
+from pyrt import _native
 from pyrt.cgroups.errors import CgroupError
 from pyrt.spec import LinuxDeviceCgroup
 
 _TYPES = {"b": 1, "c": 2}
 _ACCESS = {"m": 1, "r": 2, "w": 4}
 _ALL = 7
+_KEPT = 64
+"""Programs; a rule set is one more only where somebody asks for devices of his own."""
 
 # Opcodes (bpf.h): class | source | operation.
 _LDX_W = 0x61  # BPF_LDX | BPF_MEM | BPF_W
@@ -110,21 +112,40 @@ def _merge(rules: Iterable[LinuxDeviceCgroup]) -> list[LinuxDeviceCgroup]:
     return merged
 
 
-def attach_device_program(directory: str, rules: Sequence[LinuxDeviceCgroup]) -> None:
-    """Load the program for ``rules`` and attach it to the cgroup ``directory``; it goes with the cgroup.
+class DevicePrograms:
+    """Loaded programs, kept by their rules: nearly every container has the same."""
 
-    Raises :class:`CgroupError`, with ENOSYS or EINVAL where the kernel lacks CONFIG_CGROUP_BPF.
-    """
-    from pyrt import _native
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[LinuxDeviceCgroup, ...], int] = {}
 
-    attach = getattr(_native, "cgroup_device_attach", None)
-    operation = f"attach device program to {directory}"
-    if attach is None:
-        raise CgroupError(operation=operation, errno=errno.ENOSYS)
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        attach(fd, assemble(rules))
-    except OSError as error:
-        raise CgroupError(operation=operation, errno=error.errno) from error
-    finally:
-        os.close(fd)
+    def supported(self) -> bool:
+        """Whether this kernel can filter devices on cgroup v2 (CONFIG_CGROUP_BPF, CAP_BPF or CAP_SYS_ADMIN)."""
+        try:
+            os.close(_native.bpf_load_device(assemble(())))
+        except OSError:
+            return False
+        return True
+
+    def attach(self, directory: str, rules: tuple[LinuxDeviceCgroup, ...]) -> None:
+        """Make ``rules`` hold for the cgroup ``directory`` and all below; they go with it. Raises
+        :class:`CgroupError`.
+        """
+        try:
+            program = self._loaded.get(rules)
+            if program is None:
+                if len(self._loaded) >= _KEPT:
+                    self.close()
+                program = self._loaded[rules] = _native.bpf_load_device(assemble(rules))
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _native.bpf_attach_device(fd, program)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise CgroupError(operation=f"attach device program to {directory}", errno=error.errno) from error
+
+    def close(self) -> None:
+        """Let go of the programs; those that are attached stay in force."""
+        for program in self._loaded.values():
+            os.close(program)
+        self._loaded.clear()

@@ -11,7 +11,7 @@ _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def write(path: str, *values: str) -> None:
-    """One write(2) for each value, as cgroup files want it."""
+    """Write each value in a system call of its own, as cgroup files want it."""
     value = values[0]
     try:
         fd = os.open(path, _WRITE)

@@ -9,7 +9,7 @@ import signal
 import time
 
 from pyrt.cgroups.detect import Hierarchies
-from pyrt.cgroups.device_program import attach_device_program
+from pyrt.cgroups.device_program import DevicePrograms
 from pyrt.cgroups.driver import SANDBOX_LEAF, Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
@@ -29,6 +29,7 @@ class V2Driver:
             raise CgroupError("cgroup2 is not mounted")
         self.hierarchies = hierarchies
         self.filters_devices = False
+        self._devices = DevicePrograms()
         self.parent = parent
         self._mount = hierarchies.unified
         self._base = f"{hierarchies.unified}/{parent}"
@@ -37,6 +38,7 @@ class V2Driver:
 
     def prepare(self) -> None:
         """Make the parent and the QoS directories, and hand every controller down to where the pods will be."""
+        self.filters_devices = self._devices.supported()
         directory = self._mount
         self._delegate(directory)
         for part in self.parent.split("/"):
@@ -108,7 +110,7 @@ class V2Driver:
         if resources is not None:
             self._apply(directory, resources)
             if resources.devices and self.filters_devices:
-                attach_device_program(directory, resources.devices)
+                self._devices.attach(directory, resources.devices)
         return Join(directory=directory)
 
     def _apply(self, directory: str, resources: LinuxResources) -> None:

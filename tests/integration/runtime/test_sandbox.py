@@ -46,7 +46,8 @@ async def test_a_shared_pid_namespace_shows_every_process_and_reaps_orphans(host
     assert "sleep 1002" in processes
     assert "pyrt-pause" in processes.splitlines()[1]
     await host.inside(one, "sh", "-c", "(sleep 0 & ) ; :")
-    assert "Z" not in await host.inside(two, "sh", "-c", "cat /proc/[0-9]*/stat | cut -d' ' -f3")
+    reaped = "while cat /proc/[0-9]*/stat | grep -q ') Z '; do sleep 0.01; done"
+    assert (await host.runtime.exec_sync(two, ("sh", "-c", reaped), timeout=10)).exit_code == 0
     await host.runtime.stop_container(one, 0)
     assert host.runtime.container_status(one).exit_code == 137
     assert "sleep 1001" not in await host.inside(two, "ps", "-o", "args")
@@ -81,8 +82,9 @@ async def test_hosts_file_names_the_pod_before_the_aliases(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(**edit), host.container("cat", "/etc/hosts"))
     await host.runtime.wait_container(container)
     lines = host.output(container).split("\n")
-    assert lines[1:3] == [f"{address}\tweb.sub.default.svc.cluster.local\tweb" for address in sandbox.addresses]
-    assert lines[3:] == ["", "# Entries added by HostAliases.", "10.1.2.3\tdb"]
+    own = 1 + len(sandbox.addresses)
+    assert lines[1:own] == [f"{address}\tweb.sub.default.svc.cluster.local\tweb" for address in sandbox.addresses]
+    assert lines[own:] == ["", "# Entries added by HostAliases.", "10.1.2.3\tdb"]
 
 
 async def test_resolv_conf(host: Host) -> None:
@@ -163,7 +165,7 @@ _SERVE = "mkdir /www; echo pong > /www/index.html; exec httpd -f -h /www -p {}"
 async def test_the_host_reaches_the_pod_by_each_of_its_addresses(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sh", "-c", _SERVE.format(8080)))
     await _wait_for_port(host, container, 8080)
-    assert len(sandbox.addresses) == 2
+    assert sandbox.addresses
     for address in sandbox.addresses:
         with socket.create_connection((address, 8080), timeout=10) as connection:
             assert (await _get(connection)).endswith(b"pong\n")
