@@ -7,8 +7,9 @@ table of kinds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
@@ -59,6 +60,24 @@ class ApiServer:
         self._groups = groups
         self._extra_groups = sorted({*groups, *((group, "v1") for _, group, _ in (*custom, *custom_streams))})
         self.stopping = False
+        self._streaming: set[asyncio.Task[Any]] = set()
+
+    def stop(self) -> None:
+        """Take no more changes, and end every stream: watches, followed logs, sessions."""
+        self.stopping = True
+        for task in self._streaming:
+            task.cancel()
+
+    @contextlib.contextmanager
+    def _long(self) -> Iterator[None]:
+        """The current request may last as long as its client likes, but not longer than the daemon."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streaming.add(task)
+        try:
+            yield
+        finally:
+            self._streaming.discard(task)
 
     def server(self) -> web.Server:
         """What a listening socket is given: ``loop.create_unix_server(api.server(), sock=...)``."""
@@ -77,7 +96,8 @@ class ApiServer:
                 call = await self._call(request, route)
                 found = self._stream_handler(call)
                 if found is not None:
-                    outcome = await found(call, request)
+                    with self._long():
+                        outcome = await found(call, request)
                     if not isinstance(outcome, Answer):
                         return outcome
                     result = outcome
@@ -183,7 +203,8 @@ class ApiServer:
         headers = [("Warning", f'299 - "{_quoted(text)}"') for text in warnings]
         if isinstance(result, Answer):
             return web.Response(status=result.code, body=result.body, content_type=result.content_type, headers=headers)
-        return await self._stream(request, result, headers)
+        with self._long():
+            return await self._stream(request, result, headers)
 
     async def _stream(
         self, request: web.BaseRequest, result: Streamed, headers: list[tuple[str, str]]
@@ -205,6 +226,12 @@ class ApiServer:
             await response.write_eof()
         except ConnectionError:
             pass  # the client has gone: nobody to tell
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.stopping or not response.prepared or task is None:
+                raise
+            task.uncancel()
+            await response.write_eof()
         except PyrtError as error:
             # The status line is long gone; break the stream off so that the client sees it is not whole.
             log.warning("%s %s: %s", request.method, request.path, error)

@@ -50,7 +50,7 @@ class Daemon:
 
     async def __aexit__(self, *_: object) -> None:
         if self._api is not None:
-            self._api.stopping = True
+            self._api.stop()
         await self._undo.aclose()
 
     async def _start(self) -> None:

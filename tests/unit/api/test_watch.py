@@ -140,3 +140,13 @@ async def test_a_client_that_leaves_is_forgotten(world):
         assert world.store.history._watches["Pod"]
         response.close()
     await world.eventually(lambda: not world.store.history._watches["Pod"])
+
+
+async def test_watches_end_when_the_daemon_stops(world):
+    async with asyncio.timeout(10), world.client.get(PODS, params={"watch": "true"}) as response:
+        world.api.stop()
+        assert await response.read() == b""
+    async with world.client.post(PODS, json={}) as response:
+        assert response.status == 503
+    async with world.client.get("/readyz") as response:
+        assert response.status == 503
