@@ -128,6 +128,17 @@ static int bind_source(int at, const char *path, const char *subpath, uint64_t f
 	return beneath < 0 ? -1 : clone_tree(beneath, recursive);
 }
 
+/* move_mount(2) says EINVAL for a directory over a file and the reverse: say which it was. */
+static int unlike(int directory, int target)
+{
+	struct stat st;
+
+	errno = EINVAL;
+	if (fstat(target, &st) == 0 && S_ISDIR(st.st_mode) != directory)
+		errno = directory ? ENOTDIR : EISDIR;
+	return -1;
+}
+
 int do_BIND(struct player *pl, const struct arg *a)
 {
 	uint64_t flags = a[5].number, set = a[6].number, clear = a[7].number, propagation = a[8].number;
@@ -144,7 +155,11 @@ int do_BIND(struct player *pl, const struct arg *a)
 	if (flags & BIND_CREATE)
 		kind = S_ISDIR(st.st_mode) ? PATH_DIRECTORY : PATH_FILE;
 	AUTO_FD target = path_make(player_fd(pl, &a[3]), text(&a[4]), kind, kind == PATH_FILE ? 0644 : 0755);
-	return target < 0 ? -1 : attach(tree, target);
+	if (target < 0)
+		return -1;
+	if (attach(tree, target) == 0)
+		return 0;
+	return errno == EINVAL ? unlike(S_ISDIR(st.st_mode), target) : -1;
 }
 
 int do_SETATTR(struct player *pl, const struct arg *a)

@@ -9,6 +9,7 @@ from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
 from pyrt.pods.model import SECOND, Observed, ObservedContainer, ObservedSandbox
 from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, should_restart, usable_sandbox
+from pyrt.pods.sysctls import forbidden
 from pyrt.runtime.status import ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
@@ -79,9 +80,11 @@ def init_progress(pod: Pod, latest: Mapping[str, ObservedContainer], sandbox: Ob
 
 
 def verdict(pod: Pod, observed: Observed, now: int) -> Verdict | None:
-    """What ends the pod from outside: a wrong operating system, or the deadline."""
+    """What ends the pod from outside: a wrong operating system, a forbidden sysctl, or the deadline."""
     if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
         return Verdict("PodOSNotSupported", WRONG_OS_MESSAGE)
+    if sysctl := forbidden(pod, observed.allowed_unsafe_sysctls):
+        return Verdict("SysctlForbidden", f'forbidden sysctl: "{sysctl}" not allowlisted')
     deadline = pod.spec.active_deadline_seconds
     if deadline is not None and now >= observed.accepted_at + deadline * SECOND:
         return Verdict("DeadlineExceeded", DEADLINE_MESSAGE)

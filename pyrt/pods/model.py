@@ -175,6 +175,8 @@ class Observed:
     volumes_ready: bool = False
     volumes_failure: Failure | None = None
     """The last :class:`PrepareVolumes` failed. Dropped on success."""
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
+    """What the node lets pods ask for beyond the safe set."""
 
 
 @dataclass(frozen=True, slots=True)
