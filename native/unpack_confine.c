@@ -1,6 +1,5 @@
 /* What is left to the unpacker: one directory, the capabilities that file owners and device nodes need, and the
  * system calls for making files. A hole in libarchive, ISA-L or zstd then leads nowhere. */
-#define _GNU_SOURCE
 #include "unpack.h"
 
 #include <errno.h>

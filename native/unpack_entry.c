@@ -1,5 +1,4 @@
 /* The tar reader: libarchive says what is in the stream, unpack_tree.c makes it. */
-#define _GNU_SOURCE
 #include "unpack.h"
 
 #include <archive.h>

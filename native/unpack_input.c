@@ -1,5 +1,4 @@
 /* Standard input to uncompressed blocks, on a thread of its own: read, digest, copy, decompress, digest again. */
-#define _GNU_SOURCE
 #include "unpack.h"
 
 #include <errno.h>
@@ -54,7 +53,7 @@ int unpack_input_prepare(struct unpack_error *error) {
 	/* glibc reads its table of converters at the first use, and would read the layer's own one after the chroot
 	 * (the class of CVE-2019-14271). */
 	iconv_t converter = iconv_open("UTF-8", "UTF-16");
-	if (converter != (iconv_t)-1) iconv_close(converter);
+	if ((intptr_t)converter != -1) iconv_close(converter);
 	return 0;
 }
 

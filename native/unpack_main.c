@@ -1,5 +1,4 @@
 /* pyrt-unpack: see unpack.h. Prints one line of JSON on standard output, whatever happens. */
-#define _GNU_SOURCE
 #include "unpack.h"
 
 #include <errno.h>
@@ -64,7 +63,7 @@ static void print_string(const char *text) {
 static void print_digest(const char *key, const unsigned char *digest) {
 	printf("\"%s\":\"sha256:", key);
 	for (size_t i = 0; i < UNPACK_DIGEST_SIZE; i++) printf("%02x", digest[i]);
-	fputs("\",", stdout);
+	(void)fputs("\",", stdout);
 }
 
 static bool implied_before;
@@ -77,11 +76,11 @@ static void print_implied(const char *path) {
 
 static void print_error(const struct unpack_error *error, const struct unpack_totals *totals) {
 	static const char *const kinds[] = {"ok", "corrupt", "truncated", "hostile", "limit", "io"};
-	fputs("{\"ok\":false,", stdout);
+	(void)fputs("{\"ok\":false,", stdout);
 	print_digest("digest", totals->digest);
 	printf("\"kind\":\"%s\",\"errno\":%d,\"message\":", kinds[error->kind], error->number);
 	print_string(error->message);
-	fputs(",\"entry\":", stdout);
+	(void)fputs(",\"entry\":", stdout);
 	print_string(error->entry);
 	puts("}");
 }
@@ -99,7 +98,7 @@ static int unpack(const struct options *options, struct unpack_totals *totals, s
 	int result = unpack_entries(input, tree, &options->limits, &counts, error);
 	unpack_input_finish(input, totals, error);
 	if (result < 0) return -1;
-	fputs("{\"ok\":true,", stdout);
+	(void)fputs("{\"ok\":true,", stdout);
 	print_digest("digest", totals->digest);
 	print_digest("diff_id", totals->diff_id);
 	printf("\"compressed\":%llu,\"bytes\":%llu,\"entries\":%llu,\"content\":%llu,\"opaque_root\":%s,\"implied\":[",
@@ -117,18 +116,18 @@ int main(int argc, char **argv) {
 	struct unpack_error error = {0};
 	struct unpack_totals totals = {0};
 	if (!parse(argc, argv, &options)) {
-		fputs(usage, stderr);
+		(void)fputs(usage, stderr);
 		return 2;
 	}
 	/* Names in pax headers are UTF-8, and libarchive converts them to the locale's encoding. */
-	setlocale(LC_CTYPE, "C.UTF-8");
+	if (!setlocale(LC_CTYPE, "C.UTF-8")) (void)fputs("pyrt-unpack: no C.UTF-8 locale\n", stderr);
 	umask(0);
 	/* The copy of the compressed layer may hit a full disk or a file size limit: an error, not a signal. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	int result = unpack(&options, &totals, &error);
 	if (result < 0) print_error(&error, &totals);
-	fflush(stdout);
+	(void)fflush(stdout);
 	/* Without running exit handlers: the reading thread may still wait in read(2). */
 	_exit(result < 0 ? 1 : 0);
 }

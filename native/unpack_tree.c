@@ -3,7 +3,6 @@
  * The parent of each entry is opened with openat2(RESOLVE_IN_ROOT): symlinks of the layer are followed, as docker and
  * containerd do, but never out of the root. The last component is only ever used with calls that do not follow
  * symlinks. The descriptor of the last parent is kept, since a tar lists a directory's entries together. */
-#define _GNU_SOURCE
 #include "unpack.h"
 
 #include <dirent.h>
@@ -57,14 +56,15 @@ int unpack_fail(struct unpack_error *error, enum unpack_kind kind, int number, c
 	error->number = number;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(error->message, sizeof error->message, format, arguments);
+	(void)vsnprintf(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
-	if (entry) snprintf(error->entry, sizeof error->entry, "%s", entry);
+	if (entry) (void)snprintf(error->entry, sizeof error->entry, "%s", entry);
 	return -1;
 }
 
 static int fail(struct unpack_tree *tree, enum unpack_kind kind, int number, const char *entry, const char *message) {
-	return unpack_fail(tree->error, kind, number, entry, "%s", message);
+	unpack_fail(tree->error, kind, number, entry, "%s", message);
+	return -1;
 }
 
 static int refused(struct unpack_tree *tree, const char *entry, const char *call) {
@@ -123,7 +123,7 @@ static int take_apart(struct unpack_tree *tree, const char *entry, struct place 
 		at += length + (at[length] == '/');
 	}
 	place->path[used] = 0;
-	strcpy(place->name, place->path + last);
+	memcpy(place->name, place->path + last, used - last + 1);
 	if (last > 0) memcpy(place->parent, place->path, last - 1);
 	place->parent[last > 0 ? last - 1 : 0] = 0;
 	return 0;
@@ -199,7 +199,7 @@ static int enter_parent(struct unpack_tree *tree, const char *parent, const char
 	struct stat status;
 	if (fstat(tree->parent_fd, &status) < 0) return refused(tree, entry, "stat the parent directory");
 	tree->parent_setgid = status.st_mode & S_ISGID;
-	strcpy(tree->parent, parent);
+	memcpy(tree->parent, parent, strlen(parent) + 1);
 	return 0;
 }
 
@@ -480,7 +480,7 @@ int unpack_tree_finish(struct unpack_tree *tree) {
 		if (tree->parent_fd < 0 || strcmp(tree->parent, place.parent) != 0) {
 			forget_parent(tree);
 			tree->parent_fd = open_in_root(tree, place.parent, O_RDONLY | O_DIRECTORY);
-			strcpy(tree->parent, place.parent);
+			memcpy(tree->parent, place.parent, sizeof place.parent);
 		}
 		if (tree->parent_fd >= 0) utimensat(tree->parent_fd, place.name, times, AT_SYMLINK_NOFOLLOW);
 	}
