@@ -1,0 +1,1 @@
+"""Pods: what to do for them (pure), and the workers that do it."""
