@@ -22,6 +22,9 @@ from pyrt.images.types import Image
 from pyrt.store import Table
 
 
+_MAX_SPELLINGS = 10_000
+
+
 class LayerEntry(msgspec.Struct, frozen=True):
     """One layer of an image as its manifest and configuration name it."""
 
@@ -68,6 +71,7 @@ class Catalog:
         self._images: dict[ImageId, Image] = {}
         self._names: dict[str, ImageId] = {}
         self._spellings: dict[str, Image] = {}
+        self._named: dict[str, Image] = {}
 
     def prepare(self) -> tuple[str, ...]:
         """Read the records. An image whose content is no longer whole is forgotten; returns what was, for the log."""
@@ -87,7 +91,7 @@ class Catalog:
         self._images[record.id] = image
         for name in (*record.tags, *record.digests):
             self._names[name] = record.id
-        self._spellings.clear()
+        self._forget_spellings()
 
     def _image(self, record: ImageRecord) -> Image:
         config = msgspec.json.decode(self._blobs.read(record.id), type=ConfigFile)
@@ -126,13 +130,24 @@ class Catalog:
     def get(self, text: str) -> Image | None:
         """By name, digest, id, or the beginning of an id that no other has."""
         image = self._spellings.get(text)
-        if image is None and (image := self._look_up(text)) is not None:
-            if len(self._spellings) > 10_000:
-                self._spellings.clear()
+        if image is None and (image := self.named(text) or self._by_id(text)) is not None:
             self._spellings[text] = image
         return image
 
-    def _look_up(self, text: str) -> Image | None:
+    def named(self, text: str) -> Image | None:
+        """By name or digest, as a pod names it: there ``beef`` is a repository, never the beginning of an id."""
+        image = self._named.get(text)
+        if image is None and (image := self._by_name(text)) is not None:
+            if len(self._named) >= _MAX_SPELLINGS:  # name:anything@digest has no end of spellings.
+                self._forget_spellings()
+            self._named[text] = image
+        return image
+
+    def _forget_spellings(self) -> None:
+        self._spellings = {}
+        self._named = {}
+
+    def _by_name(self, text: str) -> Image | None:
         try:
             reference = parse_reference(text)
         except InvalidReferenceError:
@@ -146,6 +161,9 @@ class Catalog:
                     of_repository = any(name.startswith(f"{reference.name}@") for name in record.digests)
                     if reference.digest in record.documents and of_repository and not record.hidden:
                         return self._images[record.id]
+        return None
+
+    def _by_id(self, text: str) -> Image | None:
         if re.fullmatch(r"(sha256:)?[0-9a-f]{3,64}", text):
             prefix = "sha256:" + text.removeprefix("sha256:")
             matching = [image for image in self.images() if image.id.startswith(prefix)]
@@ -205,7 +223,7 @@ class Catalog:
         self.unname(image, (*record.tags, *record.digests))
         self._records[image] = msgspec.structs.replace(self._records[image], hidden=True)
         self._table.put(image, msgspec.msgpack.encode(self._records[image]), durable=True)
-        self._spellings.clear()
+        self._forget_spellings()
 
     def forget(self, image: ImageId) -> None:
         """Remove an image and all its names. Its content is the caller's to collect."""
@@ -215,4 +233,4 @@ class Catalog:
         for name in (*record.tags, *record.digests):
             if self._names.get(name) == image:
                 del self._names[name]
-        self._spellings.clear()
+        self._forget_spellings()

@@ -123,7 +123,7 @@ class ImageService:
         it.
         """
         if policy is not PullPolicy.ALWAYS:
-            present = self._catalog.get(ref)
+            present = self._catalog.named(ref)
             if present is not None:
                 return present
         try:
@@ -152,7 +152,7 @@ class ImageService:
         except asyncio.CancelledError:
             if pull.waiting == 1 and not pull.task.done():
                 pull.task.cancel()
-                await asyncio.wait([pull.task])
+                await asyncio.gather(pull.task, return_exceptions=True)
             raise
         finally:
             pull.waiting -= 1

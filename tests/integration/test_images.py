@@ -126,6 +126,9 @@ async def test_pull_by_tag_through_a_mirror_keeps_the_canonical_name(url: str, w
         for text in ("busybox:1.28", "docker.io/library/busybox:1.28", image.id, image.id[7:], image.id[7:19]):
             assert images.get(text) == image
         assert images.get("busybox") is None
+        # For a pod the beginning of an id is a repository's name.
+        with pytest.raises(errors.NeverPullError):
+            await images.pull(image.id[7:19], policy=PullPolicy.NEVER)
         assert images.get("UPPER") is None
 
 
@@ -343,6 +346,9 @@ async def test_layers_that_a_power_cut_may_have_hollowed_are_not_trusted(
     monkeypatch.setattr("pyrt.images.layers.current_boot_id", lambda: "the next boot")
     async with service(workdir, settings(url)) as images:
         assert images.get("busybox") is None
+        # For a pod the beginning of an id is a repository's name.
+        with pytest.raises(errors.NeverPullError):
+            await images.pull(image.id[7:19], policy=PullPolicy.NEVER)
         assert (await images.pull("busybox")).repo_tags
 
 
