@@ -21,7 +21,6 @@ from pyrt.images.reference import parse_reference
 from pyrt.images.types import Image
 from pyrt.store import Table
 
-
 _MAX_SPELLINGS = 10_000
 
 
