@@ -15,6 +15,8 @@ from pyrt.runtime.errors import CreateError
 
 from .conftest import Host, until
 
+pytestmark = pytest.mark.core
+
 MEBIBYTE = 1 << 20
 
 

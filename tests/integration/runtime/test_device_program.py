@@ -20,7 +20,9 @@ from pyrt.spec import LinuxDeviceCgroup
 
 from .conftest import Host
 
-NULL, ZERO, LOOP = "/dev/null", "/dev/zero", "/dev/loop-control"
+pytestmark = pytest.mark.core
+
+NULL, ZERO, KMSG = "/dev/null", "/dev/zero", "/dev/kmsg"
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def opens(directory: Path, *attempts: tuple[str, int]) -> list[bool]:
 
 def test_the_default_rules(directory: Path, programs: DevicePrograms, host: Host) -> None:
     programs.attach(str(directory), device_rules(host.container("true")))
-    attempts = [(NULL, os.O_RDWR), (ZERO, os.O_RDONLY), (LOOP, os.O_RDWR), (LOOP, os.O_RDONLY)]
+    attempts = [(NULL, os.O_RDWR), (ZERO, os.O_RDONLY), (KMSG, os.O_RDWR), (KMSG, os.O_RDONLY)]
     assert opens(directory, *attempts) == [True, True, False, False]
 
 

@@ -14,6 +14,8 @@ from pyrt.runtime.errors import ContainerNotFoundError, ExecError, ExecTimeoutEr
 
 from .conftest import Host
 
+pytestmark = pytest.mark.core
+
 
 async def read_all(fd: int) -> bytes:
     """To end of file (a terminal's end is EIO)."""

@@ -8,12 +8,16 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from pyrt.ids import SandboxId
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.sandbox_run import Birth
 from pyrt.runtime.status import ContainerState, SandboxState
 
 from .conftest import Host
+
+pytestmark = pytest.mark.core
 
 
 async def died(pid: int) -> None:

@@ -17,6 +17,8 @@ from pyrt.runtime.status import EventKind, SandboxState
 
 from .conftest import Host
 
+pytestmark = pytest.mark.core
+
 
 def namespace(pid: int, kind: str) -> str:
     return os.readlink(f"/proc/{pid}/ns/{kind}")
