@@ -35,6 +35,12 @@ class CgroupSweeper:
         for name in [name for name in self._timers if name == path or name.startswith(f"{path}/")]:
             self._timers.pop(name).cancel()
 
+    def give_up(self, path: str) -> None:
+        """``path`` is about to be used again: kill what an earlier sandbox left in it now, and never later."""
+        if path in self._timers:
+            self._driver.kill(path)
+        self.cancel(path)
+
     def close(self) -> None:
         """Try everything that waits once more, and stop."""
         for path, timer in self._timers.items():

@@ -73,6 +73,7 @@ class Birth:
                 attachment = core.network.attach(record.id, config.host_ports)
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
+        core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
         join = core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
         places = sandbox_places(core.paths, record.id)
         os.mkdir(places.etc, 0o711)
