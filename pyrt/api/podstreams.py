@@ -25,7 +25,7 @@ from pyrt.runtime.errors import ContainerNotFoundError
 from pyrt.runtime.session import Session
 from pyrt.runtime.status import ContainerState, ContainerStatus
 from pyrt.streams import portforward, remotecommand
-from pyrt.streams.channels import PORT_FORWARD, REMOTE_COMMAND, ChannelProtocol, choose
+from pyrt.streams.channels import PORT_FORWARD, REMOTE_COMMAND, STDERR, STDOUT, ChannelProtocol, choose
 from pyrt.streams.logformat import BOTH_STREAMS, LogOptions, parse_time
 from pyrt.streams.logs import read_log
 
@@ -36,6 +36,7 @@ _STREAMS: Final = {
     "Stderr": frozenset((b"stderr",)),
 }
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
+_EXIT_CODE: Final = "NonZeroExitCode"
 _MAX_MESSAGE: Final = 1 << 20
 """Bytes in one WebSocket message from a client."""
 
@@ -100,7 +101,8 @@ class PodStreams:
                 container.id, command, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty
             )
 
-        return await _converse(request, begin, exit_status)
+        shown_on = STDOUT if tty else STDERR if stderr else None
+        return await _converse(request, begin, exit_status, shown_on)
 
     async def attach(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
         """``pods/attach``. Raises ApiError before the upgrade."""
@@ -267,7 +269,7 @@ def exit_status(code: int) -> Status:
         return success()
     return status_object(
         500,
-        "NonZeroExitCode",
+        _EXIT_CODE,
         f"command terminated with non-zero exit code: exit status {code}",
         StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
     )
@@ -318,15 +320,23 @@ async def _upgrade(
 
 
 async def _converse(
-    request: web.BaseRequest, begin: Callable[[], Awaitable[Session]], report: Callable[[int], Status]
+    request: web.BaseRequest,
+    begin: Callable[[], Awaitable[Session]],
+    report: Callable[[int], Status],
+    shown_on: int | None = None,
 ) -> web.StreamResponse:
-    """Upgrade, begin the session, and carry it. A session that cannot begin is told on the error channel."""
+    """Upgrade, begin the session, and carry it. A session that cannot begin is told on the error channel, and on
+    ``shown_on`` too if its status is but an exit code.
+    """
     frames, protocol = await _upgrade(request, REMOTE_COMMAND)
     with contextlib.suppress(ConnectionError):
         try:
             session = await begin()
         except PyrtError as error:
-            await remotecommand.refuse(frames, protocol, failure_status(error), str(error))
+            status = failure_status(error)
+            if status.reason != _EXIT_CODE:
+                shown_on = None
+            await remotecommand.refuse(frames, protocol, status, str(error), shown_on=shown_on)
         else:
             async with session:
                 await remotecommand.serve(frames, protocol, session, report=report)
@@ -339,7 +349,7 @@ def failure_status(error: PyrtError) -> Status:
     if code is not None:
         return status_object(
             500,
-            "NonZeroExitCode",
+            _EXIT_CODE,
             str(error),
             StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
         )

@@ -84,8 +84,17 @@ async def serve(frames: Frames, protocol: ChannelProtocol, process: Process, *, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def refuse(frames: Frames, protocol: ChannelProtocol, status: Any, text: str) -> None:
-    """Say on the error channel that there will be no session."""
+async def refuse(
+    frames: Frames, protocol: ChannelProtocol, status: Any, text: str, *, shown_on: int | None = None
+) -> None:
+    """Say on the error channel that there will be no session.
+
+    Clients show no more than the code of a status that has an exit code: ``shown_on`` is the output channel on which
+    the person behind the client reads why (stdout is that of a terminal, which wants carriage returns).
+    """
+    if shown_on is not None:
+        end = "\r\n" if shown_on == STDOUT else "\n"
+        await frames.send(protocol.encode(shown_on, (text + end).encode()))
     data = msgspec.json.encode(status) if protocol.structured_errors else text.encode()
     await frames.send(protocol.encode(ERROR, data))
 

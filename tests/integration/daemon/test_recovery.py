@@ -145,5 +145,5 @@ def test_run_is_empty_after_a_boot(own_daemon, pod):
     daemon.until(lambda: not daemon.pod_processes())
     shutil.rmtree(daemon.config.paths.run)
     daemon.start()
-    daemon.running("always")
+    assert container(daemon.running("always"))["restartCount"] == 1
     assert daemon.phase("never", "Failed")["status"]["phase"] == "Failed"
