@@ -14,6 +14,8 @@ from pyrt.runtime.status import ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+REFUSED = ("PodOSNotSupported", "SysctlForbidden")
+"""Reasons of pods that are never begun."""
 WRONG_OS_MESSAGE = "Failed to admit pod as the OS field doesn't match node OS"
 
 

@@ -26,7 +26,7 @@ from pyrt.kube.qos import qos_class
 from pyrt.kube.times import to_text
 from pyrt.pods.conditions import compute_conditions
 from pyrt.pods.hold import find_hold
-from pyrt.pods.lifetime import TERMINAL, ending, verdict
+from pyrt.pods.lifetime import REFUSED, TERMINAL, ending, verdict
 from pyrt.pods.model import Observed, ObservedContainer
 from pyrt.pods.phase import compute_phase
 from pyrt.pods.restart import (
@@ -90,6 +90,9 @@ class _Snapshot:
             phase, reason, message = "Failed", verdict_now.reason, verdict_now.message
         elif old.phase == phase:
             reason, message = old.reason, old.message
+        if reason in REFUSED:
+            # The kubelet's refusal tells of no containers: none will ever wait for anything.
+            inits, apps, others = [], [], []
         by_name = {s.name: s for s in (*inits, *apps)}
         status = PodStatus(
             observed_generation=pod.metadata.generation,
