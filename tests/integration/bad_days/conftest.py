@@ -18,6 +18,8 @@ from rootfs.layer import Layer
 from rootfs.layout import Image, Layout
 from tests.integration.daemon.conftest import IMAGE, PATIENCE, PODS, Daemon, finish, make_pod
 
+from .badregistry import SERVED
+
 ROOT = Path(__file__).parents[3]
 FOREVER = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 HOSTILE = "hostile:1"
@@ -90,6 +92,8 @@ def running(layout: Path, name: str, change: Callable[[Config], Config] = lambda
     with prepared(name, change) as instance:
         instance.start()
         instance.call("POST", f"/apis/pyrt.dev/v1/images/import?path={layout}")
+        for name in SERVED:
+            instance.pyrt("image", "rm", f"bad.example/{name}:1")
         try:
             yield instance
         finally:
@@ -117,7 +121,7 @@ def forget_pods(instance: Instance) -> None:
 
 @pytest.fixture(scope="session")
 def layout(busybox_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images: an ordinary one, one of a user who is not there, and one full of links to the host."""
+    """Images: an ordinary one, some that are wrong in one way each, and those of the bad registry."""
     made = Layout(tmp_path_factory.mktemp("images"), "amd64")
     base = Layer().tree(busybox_root)
     config: dict[str, object] = {"Env": ["PATH=/bin"], "Cmd": ["sh"]}
@@ -131,6 +135,9 @@ def layout(busybox_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     made.name(made.image(Image([base], {**config, "User": "app"}, "gzip-fast")), "docker.io/library/named:1")
     made.name(made.image(Image([base], {"Env": ["PATH=/bin"]}, "gzip-fast")), "docker.io/library/nocommand:1")
     made.name(made.image(Image([base, hostile], config, "gzip-fast")), f"docker.io/library/{HOSTILE}")
+    for name in SERVED:  # each with a layer that no other image has
+        layer = Layer().tree(busybox_root).file("mark", name)
+        made.name(made.image(Image([layer], config, "gzip-fast")), f"bad.example/{name}:1")
     made.close()
     return made.root
 
