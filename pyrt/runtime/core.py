@@ -26,11 +26,12 @@ from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
 from pyrt.runtime.status import EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash
 from pyrt.spec import Config, LinuxDevice
-from pyrt.store import Store
+from pyrt.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
 _WRITE_SECONDS = 0.02
+_RETRY_SECONDS = 5.0
 SYS_RESOURCE = 1 << NUMBERS["CAP_SYS_RESOURCE"]
 
 
@@ -172,16 +173,21 @@ class Core:
             self._flush = asyncio.get_running_loop().call_later(_WRITE_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write what is waiting. A database that cannot be written now (disk full) is tried again later."""
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
         if not self._unwritten:
             return
-        records, self._unwritten = list(self._unwritten.values()), {}
-        with self.tables.store.transaction():
-            for record in records:
-                self.tables.put_container(record)
+        records, self._unwritten = self._unwritten, {}
+        try:
+            with self.tables.store.transaction():
+                for record in records.values():
+                    self.tables.put_container(record)
+        except StoreError as error:
+            log.error("states of %d containers are not written yet: %s", len(records), error)
+            self._unwritten = {**records, **self._unwritten}
+            self._flush = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.flush)
 
     # ------------------------------------------------------------------ events
 

@@ -13,6 +13,7 @@ from pyrt.runtime.core import Core
 from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
 from pyrt.runtime.records import SandboxRecord
 from pyrt.runtime.status import ContainerState, EventKind
+from pyrt.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,10 @@ def pod_process_ended(core: Core, sandbox_id: SandboxId) -> None:
     take_exits(core, record)
     record.stopped, record.pod_pid = True, 0
     core.flush()
-    core.tables.put_sandbox(record)
+    try:
+        core.tables.put_sandbox(record)
+    except StoreError as error:  # disk full: the next daemon finds no process and comes to the same conclusion
+        log.error("sandbox %s has stopped, which is not written: %s", sandbox_id[:13], error)
     core.emit(EventKind.STOPPED, sandbox_id)
 
 
