@@ -13,10 +13,11 @@ import pytest
 
 from pyrt import _native
 from pyrt.config import Config
+from pyrt.ids import SandboxId
 from pyrt.network.types import HostPort
 from pyrt.runtime.config import Mount, TmpfsMount
 from pyrt.runtime.errors import CreateError, SandboxError, StartError
-from pyrt.runtime.status import ContainerState
+from pyrt.runtime.status import ContainerState, SandboxStatus
 from pyrt.store import StoreFull
 
 from .conftest import Host, until
@@ -32,6 +33,16 @@ def small_disk(workdir: Path) -> Iterator[Path]:
     _native.umount(str(path))
 
 
+async def _fill(host: Host, sandbox_id: SandboxId) -> None:
+    for number in range(20):
+        await host.runtime.create_container(sandbox_id, host.container("true", attempt=number))
+
+
+async def _exhaust(host: Host, made: list[SandboxStatus]) -> None:
+    while len(made) < 10:
+        made.append(await host.runtime.run_sandbox(host.sandbox()))
+
+
 async def test_a_full_disk_under_the_containers(host: Host, small_disk: Path) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox())
     containers = host.config.paths.root / "containers"
@@ -39,8 +50,7 @@ async def test_a_full_disk_under_the_containers(host: Host, small_disk: Path) ->
     containers.symlink_to(small_disk)
     try:
         with pytest.raises(CreateError, match=r"container app: create .*: No space left on device"):
-            for number in range(20):
-                await host.runtime.create_container(sandbox.id, host.container("true", attempt=number))
+            await _fill(host, sandbox.id)
     finally:
         for entry in list(host.runtime.list_containers()):
             await host.runtime.remove_container(entry.id)
@@ -73,10 +83,9 @@ def instance(instance: Config) -> Config:
 
 
 async def test_an_exhausted_pool(host: Host) -> None:
-    made = []
+    made: list[SandboxStatus] = []
     with pytest.raises(SandboxError, match=r"all \d+ pod addresses of .* are in use"):
-        for _ in range(10):
-            made.append(await host.runtime.run_sandbox(host.sandbox()))  # noqa: PERF401 - stops by its error
+        await _exhaust(host, made)
     assert made
     assert len(host.runtime.list_sandboxes()) == len(made)
     await host.runtime.remove_sandbox(made[0].id)
