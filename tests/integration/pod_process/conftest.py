@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -198,6 +199,12 @@ async def spawn(workdir: Path, host_netns: int, executable: Path) -> AsyncIterat
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
         os.close(pidfd)
+
+
+@pytest.fixture
+def busybox_root(busybox_root: Path, workdir: Path) -> Path:
+    """A copy: these plans bind the root itself, with no overlay above it, and make mount points in it."""
+    return Path(shutil.copytree(busybox_root, workdir / "rootfs", symlinks=True))
 
 
 @pytest.fixture
