@@ -7,6 +7,7 @@ is not written when the daemon is killed is lost.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections import OrderedDict
@@ -19,13 +20,18 @@ from pyrt.kube.event import Event, EventSource
 from pyrt.kube.meta import ObjectMeta, ObjectReference
 from pyrt.kube.pod import Pod
 from pyrt.kube.times import to_text
-from pyrt.store import Store
+from pyrt.store import Store, StoreError
+
+log = logging.getLogger(__name__)
 
 NORMAL: Final = "Normal"
 WARNING: Final = "Warning"
 KIND: Final = "Event"
 COMPONENT: Final = "kubelet"
 _BATCH_SECONDS: Final = 0.05
+_RETRY_SECONDS: Final = 5.0
+_WAITING_MAX: Final = 2000
+"""Events kept for later while they cannot be written; the oldest go."""
 _KEEP_SECONDS: Final = 3600
 """Kubernetes' default (kube-apiserver, ``--event-ttl``)."""
 _KEEP_COUNT: Final = 2000
@@ -76,21 +82,42 @@ class EventRecorder:
             self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what is not written yet, in one transaction."""
+        """Write what is not written yet, in one transaction. When it cannot be (disk full), it is tried again later."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if not self._reports:
             return
         reports, self._reports = self._reports, {}
-        with self._store.transaction():
-            for report in reports.values():
-                self._write(report)
-            self._expire()
+        begun: list[tuple[_Report, bool]] = []
+        try:
+            with self._store.transaction():
+                for report in reports.values():
+                    event, new = self._counted(report)
+                    begun.append((report, new))
+                    self._write(event, new=new)
+                self._expire()
+        except StoreError as error:
+            log.error("%d events are not written yet: %s", len(reports), error)
+            self._take_back(begun)
+            for key in list(reports)[:-_WAITING_MAX]:
+                del reports[key]
+            self._reports = reports
+            self._timer = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.flush)
+            return
         while len(self._written) > _KNOWN_MAX:
             self._written.popitem(last=False)
 
-    def _write(self, report: _Report) -> None:
+    def _take_back(self, begun: list[tuple[_Report, bool]]) -> None:
+        """What was counted in a transaction that came to nothing."""
+        for report, new in begun:
+            if new:
+                self._written.pop(report.key, None)
+            elif (event := self._written.get(report.key)) is not None:
+                event.count -= report.times
+
+    def _counted(self, report: _Report) -> tuple[Event, bool]:
+        """The event of a report, and whether it is a new one."""
         stamp = to_text(report.at)
         objects = self._store.objects
         event = self._written.get(report.key)
@@ -103,7 +130,10 @@ class EventRecorder:
             event.count += report.times
             event.last_timestamp = stamp
             self._written.move_to_end(report.key)
-        meta = event.metadata
+        return event, new
+
+    def _write(self, event: Event, *, new: bool) -> None:
+        objects, meta = self._store.objects, event.metadata
 
         def encoded(version: int) -> bytes:
             meta.resource_version = str(version)

@@ -24,7 +24,7 @@ from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
-from pyrt.store import Conflict, NotFound, Store, StoredObject
+from pyrt.store import Conflict, NotFound, Store, StoredObject, StoreError
 from pyrt.volumes.removal import remove_directory
 
 log = logging.getLogger(__name__)
@@ -201,11 +201,15 @@ class Supervisor:
 
     def write_status(self, pod: Pod, status: PodStatus) -> None:
         """See :class:`pyrt.pods.state.Keeper`."""
+        before = pod.status
         pod.status = status
         try:
             self._store_pod(pod, durable=False)
         except NotFound:
             log.debug("pod %s/%s is gone", pod.metadata.namespace, pod.metadata.name)
+        except StoreError:
+            pod.status = before  # else the next look would find nothing to write
+            raise
 
     def _store_pod(self, pod: Pod, *, durable: bool) -> StoredObject:
         meta = pod.metadata

@@ -74,3 +74,21 @@ async def test_old_ones_are_forgotten(store):
     recorder.emit(pod(), NORMAL, "Old", "x")
     recorder.flush()
     assert [event.count for event in events(store)] == [1]
+
+
+async def test_events_wait_for_a_disk_that_is_full(store, caplog):
+    """Nothing is lost, and nothing is counted twice."""
+    recorder = EventRecorder(store, "node1")
+    recorder.emit(pod(), NORMAL, "Pulled", "x")
+    recorder.flush()
+    store.execute("PRAGMA max_page_count = 1")  # no more than there are
+    recorder.emit(pod(), NORMAL, "Pulled", "x")
+    for number in range(100):
+        recorder.emit(pod(), WARNING, "Failed", f"{number} " + "y" * 900)
+    recorder.flush()
+    assert "101 events are not written yet" in caplog.text
+    assert [event.count for event in events(store)] == [1]
+    store.execute("PRAGMA max_page_count = 1000000")
+    recorder.flush()
+    counts = {event.reason: event.count for event in events(store)}
+    assert (len(events(store)), counts) == (101, {"Pulled": 2, "Failed": 1})
