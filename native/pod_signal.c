@@ -51,7 +51,7 @@ int signal_namespace(const struct process *p, int number)
 		if (d->d_name[0] < '1' || d->d_name[0] > '9')
 			continue;
 		/* The descriptor first: if the number changes hands now, the signal goes to the dead. */
-		int pidfd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+		int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(d->d_name, NULL, 10), 0);
 		if (pidfd < 0)
 			continue;
 		if (namespace_of(d->d_name, &st) && st.st_ino == wanted.st_ino && st.st_dev == wanted.st_dev)
