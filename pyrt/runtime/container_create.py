@@ -22,6 +22,7 @@ from pyrt.runtime.core import Core
 from pyrt.runtime.errors import CreateError, RuntimeFailure, StateError
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.pid_namespace import pid_target
+from pyrt.runtime.program import die_with_pod
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.sandbox_plan import sandbox_places
 from pyrt.runtime.status import EventKind
@@ -113,7 +114,7 @@ def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Con
         core.features,
         joins_pid=bool(pid_target(sandbox, record)),
     )
-    return compile_container(spec, context)
+    return die_with_pod(compile_container(spec, context))
 
 
 def cgroup_place(join: Join, mounts: tuple[str, ...]) -> CgroupPlace:

@@ -13,6 +13,7 @@ from pyrt.runtime.config import NamespaceMode
 from pyrt.runtime.container_create import cgroup_place, spec_of
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core
+from pyrt.runtime.program import die_with_pod
 from pyrt.runtime.records import ContainerRecord
 
 
@@ -34,7 +35,7 @@ def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, 
     namespaces = k.CLONE_NEWNS | k.CLONE_NEWCGROUP
     if sandbox.config.pid is not NamespaceMode.NODE:
         namespaces |= k.CLONE_NEWPID
-    return compile_exec(
+    plan = compile_exec(
         replace(process, args=command, terminal=tty, env=environment),
         spec.linux,
         ExecContext(
@@ -44,3 +45,4 @@ def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, 
             features=core.features,
         ),
     )
+    return die_with_pod(plan)

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
+from dataclasses import replace
 
+from pyrt.launch.operations import Block, Exec, ParentDeathSignal, Seccomp
 from pyrt.launch.plan import Plan, PodSupplied
 from pyrt.runtime.podprocess import EncodedPlan
+
+_DIE = Block.of(ParentDeathSignal(signal.SIGKILL))
+
+
+def die_with_pod(plan: Plan) -> Plan:
+    """The process is killed when the pod process dies: nobody would be left to log its output and to note its end.
+
+    The signal is asked for after the credentials have changed, which would clear it, and before a filter that might
+    forbid it (PR_SET_PDEATHSIG(2const)). A set-user-ID program clears it all the same; its cgroup is then emptied by
+    the daemon.
+    """
+    items = plan.items
+    at = next(index for index, item in enumerate(items) if isinstance(item, (Seccomp, Exec)))
+    return replace(plan, items=(*items[:at], _DIE, *items[at:]))
 
 
 def place(plan: Plan, stack: ExitStack) -> EncodedPlan:

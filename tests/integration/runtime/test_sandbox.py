@@ -15,13 +15,21 @@ from pyrt.runtime.config import DnsConfig, Mount, NamespaceMode, TmpfsMount
 from pyrt.runtime.errors import InvalidConfigError, SandboxError, StateError
 from pyrt.runtime.status import EventKind, SandboxState
 
-from .conftest import Host
+from .conftest import Host, until
 
 pytestmark = pytest.mark.core
 
 
 def namespace(pid: int, kind: str) -> str:
     return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def dead(pid: int) -> bool:
+    """Gone, or a zombie that the machine's first process will reap when it likes."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 async def test_containers_share_network_ipc_and_uts_and_nothing_else(host: Host) -> None:
@@ -221,13 +229,18 @@ async def test_events_in_order(host: Host) -> None:
     assert seen[0] == (EventKind.CREATED, False)
 
 
-async def test_the_death_of_the_pod_process_takes_the_pod_and_is_told(host: Host) -> None:
-    sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
+@pytest.mark.parametrize("mode", [NamespaceMode.CONTAINER, NamespaceMode.POD])
+async def test_the_death_of_the_pod_process_takes_the_pod_and_is_told(host: Host, mode: NamespaceMode) -> None:
+    command = ("sh", "-c", "trap '' TERM; while :; do sleep 1000; done")
+    sandbox, container = await host.runtime.run_pod(host.sandbox(pid=mode), host.container(*command))
+    pid = host.runtime.container_status(container).pid
+    session = await host.runtime.exec(container, ("sleep", "1000"))
     os.kill(sandbox.pid, 9)
     status = await host.runtime.wait_container(container)
     assert status.exit_code == 137
     assert host.runtime.sandbox_status(sandbox.id).state is SandboxState.NOT_READY
-    assert not Path(f"/proc/{status.pid or sandbox.pid}").exists()
+    await until(lambda: dead(pid) and dead(session.pid))
+    session.close()
 
 
 @pytest.mark.parametrize("edit", [{"cgroup_parent": "../x"}, {"cgroup_parent": ""}, {"hostname": "x" * 65}])
