@@ -94,7 +94,8 @@
 	X(63, SECCOMP, "ub")          /* flags, struct sock_filter[] */                                                    \
 	X(64, WAIT, "")               /* report progress, then wait for one byte from the parent */                        \
 	X(65, EXEC, "svv")            /* program, arguments, environment */                                                \
-	X(66, CLOSE_ON_EXEC, "u")     /* every descriptor from 3 + this number on */
+	X(66, CLOSE_ON_EXEC, "u")     /* every descriptor from 3 + this number on */                                       \
+	X(67, SESSION_KEYRING, "")    /* a new one without a name: nothing of the runtime's or another container's keys */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -102,6 +103,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 67u /* one more than the highest code */
+#define PLAN_OP_LIMIT 68u /* one more than the highest code */
 
 #endif

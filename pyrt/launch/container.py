@@ -21,6 +21,7 @@ from pyrt.launch.operations import (
     MountNew,
     Operation,
     ProcWrite,
+    SessionKeyring,
     SetAttributes,
     SetNs,
     SetSid,
@@ -46,7 +47,8 @@ NAMESPACES = {
 """``linux.namespaces[].type`` -> CLONE_NEW*. User and time namespaces are still to come."""
 
 # umask 0 so that modes are what the plan says; not dumpable so that nobody inside can look in before the program runs.
-_BEGIN = Block.of(Umask(0), Dumpable(0), SetSid())
+# A session keyring of one's own, or all containers would share the daemon's.
+_BEGIN = Block.of(Umask(0), Dumpable(0), SetSid(), SessionKeyring())
 _OWN_CGROUP = Block.of(Unshare(k.CLONE_NEWCGROUP))
 PRIVATE_PROC = Block.of(MountNew(PROC, "proc", "proc", (), 0xE, HOST, ""))
 _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))

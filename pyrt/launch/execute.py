@@ -13,6 +13,7 @@ from pyrt.launch.operations import (
     Dumpable,
     Open,
     Operation,
+    SessionKeyring,
     SetNs,
     SetSid,
     Terminal,
@@ -23,7 +24,7 @@ from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Linux, Process
 
-_BEGIN = Block.of(Umask(0), Dumpable(0), SetSid())
+_BEGIN = Block.of(Umask(0), Dumpable(0), SetSid(), SessionKeyring())
 _HOLD_ROOT = Block.of(Open(ROOT, HOST, "/"))
 
 

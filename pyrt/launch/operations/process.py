@@ -124,6 +124,18 @@ class ChangeDirectory(Operation):
 
 @operation
 @dataclass(frozen=True, slots=True)
+class SessionKeyring(Operation):
+    """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a new one, which nobody else can join."""
+
+    CODE = 67
+    SIGNATURE = ""
+
+    def describe(self) -> str:
+        return "start session keyring"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
 class NoNewPrivileges(Operation):
     """PR_SET_NO_NEW_PRIVS."""
 
