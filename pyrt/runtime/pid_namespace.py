@@ -19,7 +19,7 @@ from pyrt.launch.operations import (
 )
 from pyrt.launch.plan import Plan
 from pyrt.runtime.config import NamespaceMode
-from pyrt.runtime.podprocess import EXECUTABLE
+from pyrt.runtime.pod_program import EXECUTABLE
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 
 PAUSE_ID = "pause"

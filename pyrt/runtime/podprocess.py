@@ -29,14 +29,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pyrt.errors import PyrtError
 from pyrt.launch.plan import Plan
-from pyrt.runtime import protocol
+from pyrt.runtime import pod_program, protocol
+from pyrt.runtime.pod_program import EXECUTABLE, FIRST_FREE_FD
 from pyrt.runtime.podchannel import PodChannel
 from pyrt.runtime.podfiles import CONTROL_SOCKET, ExitRecord, start_ticks
 from pyrt.runtime.protocol import NO_SLOT, ProcessItem, ProcessPhase, Reply, Stdio
 
-EXECUTABLE: Final = Path(__file__).resolve().parent.parent / "_libexec" / "pyrt-pod"
-_FIRST_FREE_FD: Final = 5
-"""0 to 2 are standard, 3 the control socket, 4 the host's network namespace (native/protocol.h)."""
 _INLINE_PLAN: Final = protocol.MAX_MESSAGE - 8192
 _GRACE: Final = 1.0
 """Seconds between the end of the connection and taking the process for alive."""
@@ -559,9 +557,9 @@ class PodProcess:
 
 def _clear_of_targets(fd: int, copies: contextlib.ExitStack) -> int:
     """``fd``, or a copy of it out of the way of the numbers that the new process's descriptors will have."""
-    if fd >= _FIRST_FREE_FD:
+    if fd >= FIRST_FREE_FD:
         return fd
-    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD)
+    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD)
     copies.callback(os.close, copy)
     return copy
 
@@ -576,7 +574,7 @@ def _spawn(executable: Path, name: str, run_dir: Path, control: int, netns: int,
     ]
     argv = [f"pyrt-pod {name}", os.fspath(run_dir)]
     try:
-        return os.posix_spawn(executable, argv, {}, file_actions=actions, setsid=True, setsigmask=())
+        return pod_program.spawn(executable, argv, actions)
     except OSError as error:
         raise PodProcessError(subject=f"pod {name}", operation=f"start {executable}", errno=error.errno) from error
 
