@@ -27,9 +27,9 @@ def resolve_user(config: ContainerConfig) -> Identity:
         if security.run_as_user == 0:
             raise InvalidConfigError("container's runAsUser breaks non-root policy", operation="runAsNonRoot")
         raise InvalidConfigError("container has runAsNonRoot and image will run as root", operation="runAsNonRoot")
-    if not security.supplemental_groups:
-        return found
-    groups = tuple(sorted({*found.groups, *security.supplemental_groups}))
+    # The primary group too: setgid(2), or a set-group-ID program, would else get rid of it, and with it of what files
+    # deny to that group (CVE-2022-2995, CVE-2023-25173).
+    groups = tuple(sorted({found.gid, *found.groups, *security.supplemental_groups}))
     return Identity(found.uid, found.gid, groups, found.home, found.name)
 
 
