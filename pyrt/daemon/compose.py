@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -99,11 +100,25 @@ class Daemon:
 def _make_directories(config: Config) -> None:
     """What has to exist before anything else; /run is empty after a boot, and /var may be new."""
     paths = config.paths
-    for path, mode in ((paths.root, 0o711), (paths.run, 0o711), (paths.logs, 0o755), (paths.root / "pods", 0o711)):
+    for path, mode in ((paths.root, 0o700), (paths.run, 0o711), (paths.logs, 0o755), (paths.root / "pods", 0o711)):
         try:
             path.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
             raise DaemonError(subject=f"directory {path}", operation="create", errno=error.errno) from error
+    _close_to_others(paths.root)
+
+
+def _close_to_others(root: Path) -> None:
+    """Whoever may enter the root directory could run the set-user-ID programs of any image, which belong to the
+    host's root, and read what containers leave for everyone to read (CVE-2021-41091, CVE-2024-25621).
+    """
+    try:
+        mode = stat.S_IMODE(root.stat().st_mode)
+        if mode & 0o077:
+            log.warning("directory %s: mode %04o, made 0700", root, mode)
+            root.chmod(0o700)
+    except OSError as error:
+        raise DaemonError(subject=f"directory {root}", operation="chmod", errno=error.errno) from error
 
 
 def _clear(directory: Path) -> None:

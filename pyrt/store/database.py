@@ -32,7 +32,7 @@ class Store:
         """Open or create ``<root>/pyrt.db``; ``history`` is how many changes per kind a watch may go back."""
         self.path = root / DATABASE_NAME
         try:
-            root.mkdir(mode=0o711, parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(subject=f"root directory {root}", operation="create", errno=error.errno) from error
         with contextlib.ExitStack() as undo:
