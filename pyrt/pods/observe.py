@@ -13,6 +13,7 @@ from pyrt.pods.model import BackOff, ObservedContainer, ObservedSandbox
 from pyrt.pods.translate import BACK_OFF
 from pyrt.runtime.status import ContainerStatus, SandboxState, SandboxStatus
 from pyrt.streams.logformat import BLOCK, BOTH_STREAMS, LogFormatter, LogOptions, tail_offset
+from pyrt.streams.logs import open_log
 
 MESSAGE_MAX: Final = 4096
 """Bytes of a termination message (kubelet, ``MaxContainerTerminationMessageLength``)."""
@@ -103,7 +104,7 @@ def _head(path: Path, size: int) -> bytes:
 
 def _tail(path: Path) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = open_log(path)
     except OSError:
         return b""
     try:

@@ -7,8 +7,11 @@ was in the old file finishes it before it goes on, so that nothing is lost and n
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import gzip
 import os
+import stat
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,8 @@ from pyrt.streams.inotify import DirectoryWatch
 from pyrt.streams.logformat import BLOCK, LogFormatter, LogOptions, ReadAt, record_time, since_offset, tail_offset
 
 _READ: Final = 1 << 18
+_UNZIPPED_MAX: Final = 256 << 20
+"""Bytes of one compressed file, far above any rotation limit: it may be a bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,32 @@ def segments(log: Path) -> list[Segment]:
             live = segment
     found.sort(key=lambda segment: (segment.modified, segment.path.name))
     return [*found, live] if live is not None else found
+
+
+def open_log(path: Path) -> int:
+    """A descriptor of a log file, opened for reading.
+
+    Pods that have the log directory mounted may put anything there: the file and the two directories that it lies in
+    (``<pod>/<container>/``) must not be symbolic links, which would lead to any file of the host, and the file must be
+    a regular one. Raises OSError; ELOOP or ENOTDIR for a link, EINVAL for what is no file.
+    """
+    with contextlib.ExitStack() as stack:
+        at = os.open(path.parents[2], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, at)
+        for name in path.parts[-3:-1]:
+            at = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            stack.callback(os.close, at)
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        fd = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=at)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return fd
+
+
+def _decompressed(path: Path) -> bytes:
+    with os.fdopen(open_log(path), "rb") as file, gzip.GzipFile(fileobj=file) as unzipped:
+        return unzipped.read(_UNZIPPED_MAX)
 
 
 async def read_log(log: Path, options: LogOptions, stopped: asyncio.Event) -> AsyncIterator[bytes]:
@@ -106,9 +137,9 @@ async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
 def _existing(log: Path, options: LogOptions) -> Iterator[bytes]:
     for path, offset in _starting_points(segments(log), options):
         if path.suffix == ".gz":
-            yield gzip.decompress(path.read_bytes())[offset:]
+            yield _decompressed(path)[offset:]
             continue
-        with path.open("rb", buffering=0) as file:
+        with os.fdopen(open_log(path), "rb", buffering=0) as file:
             file.seek(offset)
             while piece := file.read(_READ):
                 yield piece
@@ -141,9 +172,9 @@ def _starting_points(files: list[Segment], options: LogOptions) -> list[tuple[Pa
 
 def _reader(path: Path) -> tuple[ReadAt, int]:
     if path.suffix == ".gz":
-        data = gzip.decompress(path.read_bytes())
+        data = _decompressed(path)
         return (lambda size, offset: data[offset : offset + size]), len(data)
-    file = path.open("rb", buffering=0)
+    file = os.fdopen(open_log(path), "rb", buffering=0)
     return (lambda size, offset: os.pread(file.fileno(), size, offset)), os.fstat(file.fileno()).st_size
 
 
@@ -203,7 +234,7 @@ class _Cursor:
             if path.suffix == ".gz":
                 self._fd = _unzipped(path)
             else:
-                self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                self._fd = open_log(path)
         except FileNotFoundError:
             return False
         os.lseek(self._fd, offset, os.SEEK_SET)
@@ -217,7 +248,7 @@ class _Cursor:
 
 def _unzipped(path: Path) -> int:
     fd = os.memfd_create("log", os.MFD_CLOEXEC)
-    data = memoryview(gzip.decompress(path.read_bytes()))
+    data = memoryview(_decompressed(path))
     while data:
         data = data[os.write(fd, data) :]
     return fd
