@@ -45,6 +45,7 @@ class HostFacts:
     """Every device node below /dev, for privileged containers."""
     device_filter: bool = True
     """Whether cgroups can keep containers from devices (v1, or v2 with BPF). If not, no container may make nodes."""
+    masked_paths: tuple[str, ...] = MASKED_PATHS
     runtime_default: Path | None = None
     """A seccomp profile in place of the built-in RuntimeDefault."""
     seccomp_root: Path = Path("/etc/pyrt/seccomp")
@@ -110,7 +111,7 @@ def container_config(
             devices=device_nodes(config, facts.devices),
             resources=linux_resources(config.resources, device_rules(config)),
             seccomp=_seccomp(config, capability_names, facts),
-            masked_paths=() if security.privileged or security.unmasked_proc else MASKED_PATHS,
+            masked_paths=() if security.privileged or security.unmasked_proc else facts.masked_paths,
             readonly_paths=() if security.privileged or security.unmasked_proc else READONLY_PATHS,
             rootfs_propagation="rslave" if _needs_slave_root(config) else "",
         ),

@@ -13,6 +13,7 @@ from pyrt.cgroups import CgroupDriver, open_driver
 from pyrt.config import Config as Settings
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.launch.capabilities import NUMBERS
+from pyrt.launch.defaults import masked_paths
 from pyrt.launch.devices import host_devices
 from pyrt.launch.features import probe
 from pyrt.launch.plan import Plan
@@ -114,6 +115,7 @@ class Core:
 
     def _facts(self, devices: tuple[LinuxDevice, ...]) -> HostFacts:
         return HostFacts(
+            masked_paths=masked_paths(),
             devices=devices,
             device_filter=self.cgroups.filters_devices,
             runtime_default=self.config.runtime.seccomp_profile,
