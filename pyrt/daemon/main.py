@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 
+import prctl
+
 from pyrt.config import Config, load_config
 from pyrt.daemon import journal
 from pyrt.daemon.compose import Daemon
@@ -16,6 +18,9 @@ from pyrt.errors import PyrtError
 
 log = logging.getLogger(__name__)
 
+PROCESS_NAME = "pyrt-daemon"
+"""What ps(1) and top(1) show instead of ``python3`` (PR_SET_NAME: at most 15 bytes)."""
+
 
 def run(config: Config | str | None = None, *, log_level: str = "INFO") -> int:
     """Serve in the foreground until SIGTERM or SIGINT; the pods run on.
@@ -23,6 +28,9 @@ def run(config: Config | str | None = None, *, log_level: str = "INFO") -> int:
     ``config`` is a configuration, the path of one, or ``None`` for the usual places. The exit code: 0, or 1 if the
     daemon could not start.
     """
+    prctl.set_name(PROCESS_NAME)
+    # Registry passwords pass through this memory: no core file of it, no tracer without CAP_SYS_PTRACE.
+    prctl.set_dumpable(False)
     journal.set_up(os.environ.get("PYRT_LOG", log_level))
     try:
         asyncio.run(_serve(config if isinstance(config, Config) else load_config(config)))
