@@ -163,6 +163,8 @@ def _translated(config: SandboxConfig, error: BaseException) -> BaseException:
         return SandboxError(str(error), subject=subject)
     if isinstance(error, OSError):
         return SandboxError(subject=subject, operation=f"create {error.filename}", errno=error.errno)
+    if isinstance(error, SandboxError) and not error.subject:
+        error.subject = subject
     return error
 
 

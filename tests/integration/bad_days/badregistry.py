@@ -1,6 +1,7 @@
 """A registry on the loopback that serves a layout, and misbehaves by the name of the repository it is asked for.
  ``private``: asks for a password. ``cut``: drops the connection in the middle of each layer, once.
-``corrupt``: changes one byte of each layer. ``late``: has nothing until it is told to :attr:`Registry.stocked`.
+``corrupt``: changes one byte of each layer. ``stall``: sends half of each layer and then
+nothing, until :attr:`Registry.going`. ``late``: has nothing until it is told to :attr:`Registry.stocked`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from rootfs.layout import OCI_MANIFEST
 
-SERVED = ("late", "cut", "corrupt")
+SERVED = ("late", "cut", "corrupt", "stall")
 _BIG = 100_000
 """Bytes from which a blob is a layer, not a configuration."""
 
@@ -29,6 +30,7 @@ class Registry(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.layout = layout
         self.stocked = False
+        self.going = threading.Event()
         self.asked: Counter[str] = Counter()
         index = json.loads((layout / "index.json").read_bytes())
         named = {one["annotations"]["org.opencontainers.image.ref.name"]: one for one in index["manifests"]}
@@ -73,6 +75,11 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
+        if layer and repository == "stall" and not self.server.going.is_set():
+            self.close_connection = True
+            self._answer(200, content, headers, only=len(content) // 2)
+            self.server.going.wait()
+            return
         if layer and repository == "cut" and self.server.asked[self.path] == 1:
             self.close_connection = True
             self._answer(200, content, headers, only=len(content) // 2)
@@ -102,6 +109,7 @@ def serving(layout: Path) -> Iterator[Registry]:
     try:
         yield registry
     finally:
+        registry.going.set()
         registry.shutdown()
         thread.join()
         registry.server_close()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.daemon.conftest import PATIENCE
 
+from .badregistry import serving
 from .conftest import FOREVER, ROOT, prepared, running
 
 
@@ -70,6 +71,38 @@ def test_a_database_that_is_none(instance):
     assert f"database {root}/pyrt.db" in line
     assert "not a database" in line
     assert (root / "pyrt.db").read_bytes() == b"this is no database" * 1000
+
+
+def test_a_command_that_cannot_start_the_daemon(instance):
+    """The user reads why, not just that nobody answers."""
+    root = instance.config.paths.root
+    root.mkdir(parents=True)
+    (root / "pyrt.db").write_bytes(b"this is no database" * 1000)
+    said = instance.pyrt("get", "pods")
+    assert said.code == 1
+    assert said.err.startswith("error: the daemon exited with code 1")
+    assert "not a database" in said.err
+
+
+def test_a_machine_without_nft(instance):
+    """Told by the daemon or by the pod that needs it, by name."""
+    try:
+        instance.start(PATH="/nonexistent")
+    except AssertionError as failure:
+        assert "nft" in str(failure)
+        assert "Traceback (most" not in instance.log.read_text()
+    else:
+        assert "nft" in instance.log.read_text()
+
+
+def test_a_daemon_that_is_told_to_go_during_a_pull(layout, pod):
+    with serving(layout) as registry, running(layout, "pull") as daemon:
+        daemon.create(pod("web", "true", container={"image": f"{registry.host}/stall:1"}))
+        daemon.until(lambda: any(path.startswith("/v2/stall/blobs/") for path in registry.asked))
+        daemon.stop()
+        registry.going.set()
+        daemon.start()
+        daemon.phase("web", "Succeeded")
 
 
 def test_a_database_that_is_cut_short(instance):

@@ -76,6 +76,17 @@ def test_a_registry_that_is_cut_off_in_the_middle_of_a_layer(daemon, registry, p
     assert max(count for path, count in registry.asked.items() if path.startswith("/v2/cut/blobs/")) == 2
 
 
+def test_a_pod_is_deleted_while_its_image_is_on_the_way(daemon, registry, pod):
+    daemon.create(pod("web", "true", container={"image": f"{registry.host}/stall:1"}))
+    daemon.until(lambda: any(path.startswith("/v2/stall/blobs/") for path in registry.asked))
+    said = daemon.pyrt("delete", "pod", "web")
+    assert (said.code, said.out) == (0, 'pod "web" deleted\n')
+    daemon.until(lambda: not daemon.leftovers())
+    registry.going.set()
+    daemon.create(pod("web", "true", container={"image": f"{registry.host}/stall:1"}))
+    daemon.phase("web", "Succeeded")
+
+
 def test_a_layer_that_is_not_what_its_digest_says(daemon, registry, pod):
     before = layers(daemon)
     image = f"{registry.host}/corrupt:1"
@@ -125,3 +136,16 @@ def test_an_archive_that_is_none(daemon):
     assert said.code == 1
     assert said.err.startswith(("error: ", "Error from server"))
     assert debris(daemon) == []
+
+
+def test_a_pod_that_never_began_is_deleted_at_once(daemon, pod):
+    """No grace is waited for where nothing runs."""
+    volume = {"name": "v", "hostPath": {"path": "/no/such", "type": "Directory"}}
+    daemon.create(pod("image", "true", container={"image": "127.0.0.1:1/app:v1"}, terminationGracePeriodSeconds=3600))
+    daemon.create(pod("volume", "true", volumes=[volume], terminationGracePeriodSeconds=3600))
+    daemon.create(pod("user", "true", container={"image": "ghost:1"}, terminationGracePeriodSeconds=3600))
+    daemon.waiting("image", "ErrImagePull", "ImagePullBackOff")
+    daemon.event("volume", "FailedMount")
+    daemon.waits_with("user", "ghost")
+    assert daemon.pyrt("delete", "pod", "image", "volume", "user").code == 0
+    daemon.until(lambda: not daemon.leftovers() and not daemon.pod_processes())

@@ -127,6 +127,20 @@ def test_a_running_pod_on_a_full_disk(daemon, pod):
     daemon.gone("web")
 
 
+def test_an_end_on_a_full_disk(daemon, pod):
+    """What happens meanwhile is not forgotten: status and events are written when there is room again."""
+    share = daemon.file.parent / "share"
+    share.mkdir()
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    volumes = [{"name": "v", "hostPath": {"path": str(share)}}]
+    daemon.create(pod("web", "until [ -e /v/go ]; do sleep 0.05; done; exit 7", container=mounts, volumes=volumes))
+    daemon.running("web")
+    with filled(daemon.config.paths.root):
+        (share / "go").touch()
+        daemon.until(lambda: "not written yet" in daemon.log.read_text())
+    assert daemon.terminated("web")["exitCode"] == 7
+
+
 def test_a_full_disk_for_logs(daemon, pod):
     """The container is not held up, and its end is known; what comes when there is room again is logged."""
     with filled(daemon.config.paths.logs):
