@@ -29,7 +29,7 @@ const char *plan_op_signature(uint32_t code);
 
 int spawn_program(const char *path, char *const argv[], char *const envp[], const int *fds, const int *targets,
 size_t n,
-                  unsigned flags, pid_t *pid, int *pidfd);
+                  unsigned flags, int cgroup_fd, pid_t *pid, int *pidfd);
 
 static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd);
 int unshare(int flags);

@@ -90,9 +90,11 @@ def spawn(
     *,
     env: Mapping[str, str] | None = None,
     setsid: bool = False,
+    cgroup_fd: int = -1,
 ) -> tuple[int, int]:
-    """Start a program without copying this process: ``(pid, pidfd)``; the caller reaps it.
+    """Start a program: ``(pid, pidfd)``; the caller reaps it.
 
+    ``cgroup_fd`` is a cgroup v2 directory to be born into; without one this process is not copied (posix_spawn).
     ``fds`` maps the number a descriptor has in the program to its number here; everything else that is close-on-exec
     stays behind. Signals are at their defaults. A program that cannot be executed raises at once
     (``FileNotFoundError``, ``PermissionError``...).
@@ -111,6 +113,7 @@ def spawn(
         ffi.new("int[]", list(fds.keys())),
         len(fds),
         lib.SPAWN_SETSID if setsid else 0,
+        cgroup_fd,
         pid,
         pidfd,
     ):
