@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 
+from pyrt.cli.printable import printable
 from pyrt.client.errors import ApiError, UnreachableError
 from pyrt.errors import PyrtError
 
@@ -59,7 +60,7 @@ def reported() -> Iterator[Outcome]:
 def warn(text: str) -> None:
     """A line on stderr."""
     sys.stdout.flush()
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pyrt.cli.printable import printable
+
 PADDING = 2
 
 
@@ -19,7 +21,7 @@ class Writer:
 
     def line(self, *cells: str, level: int = 0) -> None:
         """One line, indented by two spaces a level."""
-        first, *rest = cells or ("",)
+        first, *rest = map(printable, cells or ("",))
         self._lines.append(["  " * level + first, *rest])
 
     def mapping(self, title: str, values: Mapping[str, Any] | None, level: int = 0, *, equals: str = ": ") -> None:

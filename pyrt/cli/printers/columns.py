@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pyrt.cli.printable import printable
+
 PADDING = 3
 MINIMUM = 6
 
@@ -16,7 +18,7 @@ class Columns:
 
     def lines(self, rows: Iterable[Sequence[str]]) -> list[str]:
         """One line a row; the last cell is not padded."""
-        rows = list(rows)
+        rows = [[*map(printable, row)] for row in rows]
         for row in rows:
             self._widths += [MINIMUM] * (len(row) - len(self._widths))
             for index, cell in enumerate(row):

@@ -176,3 +176,10 @@ def test_top(server: Server, pyrt: Pyrt) -> None:
     metrics = {"items": [{"metadata": {"name": "n"}, "usage": {"cpu": "500m", "memory": "512Mi"}}]}
     server.routes["GET /apis/metrics.k8s.io/v1beta1/nodes"] = answer(metrics)
     assert pyrt("top", "node").out.splitlines()[1].split() == ["n", "500m", "25%", "512Mi", "50%"]
+
+
+def test_what_containers_say_cannot_steer_the_terminal() -> None:
+    """CVE-2021-25743: escape sequences in messages, names, events."""
+    writer = Writer()
+    writer.line("Message:", "\x1b[2Jgone\x9b31m\rfake \u202etxt.exe\x07")
+    assert writer.text() == "Message:  ^[[2Jgone\\x9b31m^Mfake \\u202etxt.exe^G\n"
