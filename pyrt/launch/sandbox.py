@@ -71,7 +71,8 @@ class SandboxContext:
 def compile_sandbox(context: SandboxContext) -> Plan:
     """The plan of a sandbox. It has no EXEC: the pod process goes on with its own work."""
     ops: list[Operation | Block] = [*join_cgroup(context.cgroup)]
-    if context.cgroup.directory is not None:
+    # On cgroup v2 alone the pod process is born in its cgroup; only a hybrid machine leaves this to do.
+    if context.cgroup.directory is not None and context.cgroup.tasks:
         ops.append(JoinCgroup(HOST, posixpath.join(context.cgroup.directory, "cgroup.procs")))
     if context.host_messages:
         ops.append(_HOST_NETLINK)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pyrt import _native
 from pyrt.launch import constants as k
@@ -30,24 +30,34 @@ _directories: dict[Path, int] = {}
 """Directory -> its read-only copy. Taking a mount apart waits for the kernel, so one serves all pods of a daemon."""
 
 
-def spawn(executable: Path, argv: list[str], actions: Sequence[tuple[Any, ...]]) -> int:
-    """posix_spawn(3) of ``executable`` in a session of its own, with an empty environment; the process's id.
+def spawn(executable: Path, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> int:
+    """Start ``executable`` in a session of its own, with an empty environment; the process's id.
 
-    ``actions`` may fill descriptors below :data:`FIRST_FREE_FD`. Raises OSError.
+    ``fds`` maps the numbers that descriptors have in the program, all below :data:`FIRST_FREE_FD`, to their numbers
+    here, all above. ``cgroup`` is a cgroup v2 directory it is born into. Raises OSError.
     """
     try:
-        return _spawn(_copy(executable.parent), executable.name, argv, actions)
+        return _spawn(_copy(executable.parent), executable.name, argv, fds, cgroup)
     except FileNotFoundError:
         # An upgrade may have put a new directory in the old one's place.
         stale = _directories.pop(executable.parent, None)
         if stale is not None:
             os.close(stale)
-        return _spawn(_copy(executable.parent), executable.name, argv, actions)
+        return _spawn(_copy(executable.parent), executable.name, argv, fds, cgroup)
 
 
-def _spawn(directory: int, name: str, argv: list[str], actions: Sequence[tuple[Any, ...]]) -> int:
+def _spawn(directory: int, name: str, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> int:
     path = f"/proc/self/fd/{directory}/{name}"
-    return os.posix_spawn(path, argv, {}, file_actions=actions, setsid=True, setsigmask=())
+    if cgroup is None:
+        actions = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in fds.items()]
+        return os.posix_spawn(path, argv, {}, file_actions=actions, setsid=True, setsigmask=())
+    born_in = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        pid, pidfd = _native.spawn(path, argv, fds, env={}, setsid=True, cgroup_fd=born_in)
+    finally:
+        os.close(born_in)
+    os.close(pidfd)
+    return pid
 
 
 def _copy(directory: Path) -> int:

@@ -191,22 +191,24 @@ class PodProcess:
         host_netns: int,
         stderr: int | None = None,
         executable: Path = EXECUTABLE,
+        cgroup: str | None = None,
     ) -> PodProcess:
         """Start a pod process; it lives in a session of its own and outlives the daemon.
 
         ``run_dir`` exists and is private to this pod. ``name`` (``namespace/pod``) is what ps shows. ``host_netns`` is
-        a descriptor of the host's network namespace; ``stderr`` of its log (default: /dev/null). Raises
-        :class:`PodProcessError` when the program cannot be started.
+        a descriptor of the host's network namespace; ``stderr`` of its log (default: /dev/null); ``cgroup`` the
+        cgroup v2 directory it is born into (default: ours). Raises :class:`PodProcessError` when the program cannot
+        be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, theirs:
             undo.callback(ours.close)
             with contextlib.ExitStack() as copies:
-                control, netns, log = (
-                    _clear_of_targets(fd, copies)
-                    for fd in (theirs.fileno(), host_netns, 1 if stderr is None else stderr)
-                )
-                pid = _spawn(executable, name, run_dir, control, netns, log if stderr is not None else None)
+                null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                copies.callback(os.close, null)
+                sources = (null, null, null if stderr is None else stderr, theirs.fileno(), host_netns)
+                fds = {target: _clear_of_targets(fd, copies) for target, fd in enumerate(sources)}
+                pid = _spawn(executable, name, run_dir, fds, cgroup)
             undo.pop_all()
         pod = cls(run_dir, pid, os.pidfd_open(pid), ours)
         pod._channel.send(protocol.hello(0, subscribe=True))
@@ -564,17 +566,10 @@ def _clear_of_targets(fd: int, copies: contextlib.ExitStack) -> int:
     return copy
 
 
-def _spawn(executable: Path, name: str, run_dir: Path, control: int, netns: int, log: int | None) -> int:
-    actions: list[tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
-        (os.POSIX_SPAWN_DUP2, 0, 1),
-        (os.POSIX_SPAWN_DUP2, 0 if log is None else log, 2),
-        (os.POSIX_SPAWN_DUP2, control, 3),
-        (os.POSIX_SPAWN_DUP2, netns, 4),
-    ]
+def _spawn(executable: Path, name: str, run_dir: Path, fds: dict[int, int], cgroup: str | None) -> int:
     argv = [f"pyrt-pod {name}", os.fspath(run_dir)]
     try:
-        return pod_program.spawn(executable, argv, actions)
+        return pod_program.spawn(executable, argv, fds, cgroup)
     except OSError as error:
         raise PodProcessError(subject=f"pod {name}", operation=f"start {executable}", errno=error.errno) from error
 

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pyrt.cgroups.detect import CgroupMode
+from pyrt.cgroups.driver import Join
 from pyrt.errors import PyrtError
 from pyrt.ids import new_sandbox_id
 from pyrt.network.types import Attachment
@@ -62,7 +64,15 @@ class Birth:
         run_dir = core.paths.pod(record.id)
         os.mkdir(run_dir, 0o700)
         meta = config.metadata
-        self.pod = pod = PodProcess.spawn(Path(run_dir), f"{meta.namespace}/{meta.name}", host_netns=core.host_netns)
+        core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
+        born_inside = core.cgroups.hierarchies.mode is CgroupMode.V2
+        join = self._make_cgroup() if born_inside else None
+        self.pod = pod = PodProcess.spawn(
+            Path(run_dir),
+            f"{meta.namespace}/{meta.name}",
+            host_netns=core.host_netns,
+            cgroup=None if join is None else join.directory,
+        )
         pod.on_exit = partial(container_exited, core)
         pod.on_closed = partial(pod_process_ended, core, record.id)
         core.pods[record.id] = pod
@@ -73,8 +83,7 @@ class Birth:
                 attachment = core.network.attach(record.id, config.host_ports)
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
-        core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
-        join = core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
+        join = join or self._make_cgroup()
         places = sandbox_places(core.paths, record.id)
         os.mkdir(places.etc, 0o711)
         if config.ipc is not NamespaceMode.NODE:
@@ -89,6 +98,10 @@ class Birth:
                 self._answers.append(
                     pod.start(PAUSE_ID, place(pause_plan(core.paths.pod(record.id)), stack), ContainerIo())
                 )
+
+    def _make_cgroup(self) -> Join:
+        config = self.record.config
+        return self._core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
 
     async def ready(self) -> None:
         """Wait for the pod process's answers. Raises :class:`SandboxError`."""
