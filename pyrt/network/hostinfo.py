@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -12,7 +13,13 @@ _SIOCGIFMTU = 0x8921
 
 
 def has_ipv6() -> bool:
-    """Whether the kernel has the protocol (``ipv6.disable=1`` on its command line takes it away)."""
+    """Whether the kernel has the protocol (``ipv6.disable=1`` on its command line takes it away).
+
+    Where it is a module that nothing has needed so far, the first socket of the family loads it.
+    """
+    if not os.path.exists("/proc/sys/net/ipv6/conf/all"):
+        with contextlib.suppress(OSError):
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
     return os.path.exists("/proc/sys/net/ipv6/conf/all")
 
 
