@@ -140,6 +140,7 @@ def two(pyrt: Pyrt) -> Iterator[Pyrt]:
         pyrt("delete", "pod", "two", "--force", "--ignore-not-found")
 
 
+@pytest.mark.core
 def test_the_life_of_a_pod(pyrt: Pyrt) -> None:
     manifest = pyrt.directory / "life.yaml"
     manifest.write_text(PODS.replace("two", "life"))
@@ -177,6 +178,7 @@ def test_logs(two: Pyrt) -> None:
         follower.terminate()
 
 
+@pytest.mark.core
 def test_exec(two: Pyrt) -> None:
     done = two.run("exec", "two", "-c", "b", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.returncode, done.stdout) == (7, b"out\n")

@@ -124,6 +124,7 @@ def test_the_digest_covers_what_follows_the_end_of_the_archive(unpack: Callable[
     assert unpack(tar).answer["diff_id"] == sha256(tar)
 
 
+@pytest.mark.core
 def test_owner_mode_and_time(unpack: Callable[..., Result]) -> None:
     tar = Tar().directory("d", mode=0o2750, uid=7, gid=8).file("d/f", mode=0o4711, uid=1000, gid=100_000)
     tar.symlink("d/l", "/etc/passwd", uid=5, gid=6).directory("t", mode=0o1777)
@@ -158,6 +159,7 @@ def test_hard_link_to_a_symlink_links_the_symlink(unpack: Callable[..., Result])
     assert os.readlink(root / "h") == "/etc/passwd"
 
 
+@pytest.mark.core
 def test_nodes(unpack: Callable[..., Result]) -> None:
     tar = Tar().add("null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666)
     tar.add("disk", tarfile.BLKTYPE, devmajor=8, devminor=0, mode=0o660, gid=6).add("fifo", tarfile.FIFOTYPE)
@@ -167,6 +169,7 @@ def test_nodes(unpack: Callable[..., Result]) -> None:
     assert stat.S_ISFIFO((root / "fifo").stat().st_mode)
 
 
+@pytest.mark.core
 def test_extended_attributes_are_kept_and_overlay_ones_are_not(unpack: Callable[..., Result]) -> None:
     capability = b"\x01\0\0\2\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".decode("latin-1")
     headers = {
@@ -252,6 +255,7 @@ def is_opaque(path: Path) -> bool:
     return "trusted.overlay.opaque" in os.listxattr(path)
 
 
+@pytest.mark.core
 def test_whiteouts(unpack: Callable[..., Result]) -> None:
     tar = Tar().directory("d").file("d/.wh.gone", b"").file(".wh.also", b"").directory("o").file("o/.wh..wh..opq", b"")
     root = unpack(tar.file("o/new")).root
@@ -329,6 +333,7 @@ def test_refused(unpack: Callable[..., Result], tar: Callable[[], Tar]) -> None:
     assert result.answer["kind"] == "hostile", result.answer
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("target", ["..", "/", "../..", "/proc/self/root", "../../../../../../.."])
 def test_writing_through_a_symlink_stays_inside(unpack: Callable[..., Result], target: str, workdir: Path) -> None:
     tar = Tar().symlink("out", target).file("out/secret", b"overwritten").file("out/jail/secret", b"overwritten")
@@ -419,6 +424,7 @@ def test_damage_is_reported_with_the_digest_of_everything(unpack: Callable[..., 
     assert result.answer["digest"] == sha256(bytes(stream))
 
 
+@pytest.mark.core
 def test_full_disk(workdir: Path) -> None:
     full = workdir / "full"
     full.mkdir()

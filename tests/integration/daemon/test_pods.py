@@ -8,10 +8,15 @@ import pytest
 FOREVER = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 
 
+def container_id(pod, index=0):
+    return pod["status"]["containerStatuses"][index]["containerID"].partition("://")[2]
+
+
 def terminated(pod, index=0):
     return pod["status"]["containerStatuses"][index]["state"]["terminated"]
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(("code", "phase", "reason"), [(0, "Succeeded", "Completed"), (3, "Failed", "Error")])
 def test_a_pod_that_ends(daemon, pod, code, phase, reason):
     daemon.create(pod("web", f"exit {code}"))
@@ -20,6 +25,7 @@ def test_a_pod_that_ends(daemon, pod, code, phase, reason):
     assert (state["exitCode"], state["reason"]) == (code, reason)
 
 
+@pytest.mark.core
 def test_addresses_and_ready(daemon, pod):
     daemon.create(pod("web", FOREVER))
     status = daemon.running("web")["status"]
@@ -51,6 +57,7 @@ def test_environment(daemon, pod):
     assert daemon.logs("web") == "12 $(A) $(NONE) 1\n"
 
 
+@pytest.mark.core
 def test_containers_share_localhost_and_volumes(daemon, pod):
     mounts = [{"name": "data", "mountPath": "/data"}, {"name": "memory", "mountPath": "/memory"}]
     manifest = pod("web", FOREVER, container={"volumeMounts": mounts})
@@ -70,6 +77,7 @@ def test_containers_share_localhost_and_volumes(daemon, pod):
     )
 
 
+@pytest.mark.core
 def test_init_containers_go_first(daemon, pod):
     mount = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
     manifest = pod("web", "cat /d/order", container=mount)
@@ -148,6 +156,7 @@ def test_the_deadline(daemon, pod):
     assert status["reason"] == "DeadlineExceeded"
 
 
+@pytest.mark.core
 def test_a_deletion_gives_grace(daemon, pod):
     mounts = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
     directory = daemon.config.paths.root.parent
@@ -169,6 +178,7 @@ def test_a_deletion_kills_who_does_not_listen(daemon, pod):
     daemon.until(lambda: not daemon.pod_processes())
 
 
+@pytest.mark.core
 def test_force_answers_at_once_and_leaves_nothing(daemon, pod):
     daemon.create(pod("web", "trap '' TERM; while true; do sleep 0.1; done", terminationGracePeriodSeconds=3600))
     daemon.running("web")
@@ -193,6 +203,7 @@ def test_many_at_once(daemon, pod):
         daemon.phase(name, "Succeeded")
 
 
+@pytest.mark.core
 def test_shared_processes(daemon, pod):
     daemon.create(pod("web", FOREVER, shareProcessNamespace=True))
     daemon.running("web")
@@ -201,13 +212,14 @@ def test_shared_processes(daemon, pod):
     assert daemon.exec("web", "sh", "-c", "cat /proc/1/comm")[1] != "sh\n"
 
 
+@pytest.mark.core
 def test_limits_are_in_the_cgroup(daemon, pod):
     resources = {"resources": {"limits": {"memory": "64Mi", "cpu": "500m"}}}
     uid = daemon.create(pod("web", FOREVER, container=resources))["metadata"]["uid"]
     daemon.running("web")
     assert daemon.get("web")["status"]["qosClass"] == "Guaranteed"
     # cgroup v1 and v2 have other names for the same figure.
-    below = f"{daemon.config.cgroup.parent}/pod{uid}/*"
+    below = f"{daemon.config.cgroup.parent}/pod{uid}/{container_id(daemon.get('web'))}"
     figures = {
         path.read_text().strip()
         for pattern in (f"memory/{below}/memory.limit_in_bytes", f"{below}/memory.max")
@@ -216,6 +228,7 @@ def test_limits_are_in_the_cgroup(daemon, pod):
     assert figures == {str(64 << 20)}
 
 
+@pytest.mark.core
 def test_metrics(daemon, pod):
     daemon.create(pod("web", FOREVER))
     daemon.running("web")
@@ -224,6 +237,7 @@ def test_metrics(daemon, pod):
     assert found["containers"][0]["usage"]["memory"].endswith("Ki")
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("grace", [0, 1])
 def test_a_pod_that_is_deleted_while_it_is_made(daemon, pod, grace):
     for number in range(5):

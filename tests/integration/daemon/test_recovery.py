@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from pyrt.client.http import Request, send
 
 from .conftest import PATIENCE, PODS, Daemon
@@ -15,6 +17,7 @@ def container(pod, index=0):
     return pod["status"]["containerStatuses"][index]
 
 
+@pytest.mark.core
 def test_running_pods_are_adopted(own_daemon, pod):
     daemon = own_daemon
     daemon.create(pod("web", "echo first; " + FOREVER))
@@ -32,6 +35,7 @@ def test_running_pods_are_adopted(own_daemon, pod):
     daemon.gone("web")
 
 
+@pytest.mark.core
 def test_exit_codes_and_log_lines_of_the_time_between(own_daemon, pod):
     daemon = own_daemon
     mounts = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
@@ -82,6 +86,7 @@ def test_what_a_forced_deletion_left_is_cleared_away(own_daemon, pod):
     daemon.until(lambda: not daemon.leftovers() and not daemon.pod_processes())
 
 
+@pytest.mark.core
 def test_a_pod_process_that_dies_is_replaced(own_daemon, pod):
     daemon = own_daemon
     daemon.create(pod("web", FOREVER, restartPolicy="Always"))
@@ -132,6 +137,7 @@ def test_a_second_daemon_is_refused(own_daemon):
     assert own_daemon.call("GET", "/version")["major"] == "1"
 
 
+@pytest.mark.core
 def test_run_is_empty_after_a_boot(own_daemon, pod):
     """What a reboot does: every process is gone, and /run is empty."""
     daemon = own_daemon

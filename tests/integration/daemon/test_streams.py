@@ -54,6 +54,7 @@ def test_follow_ends_with_the_container(daemon, pod):
         assert b"".join(chunks) == b"two\n"
 
 
+@pytest.mark.core
 def test_follow_goes_across_rotation(daemon, pod):
     lines = 150_000
     daemon.create(pod("web", f"while [ ! -e /tmp/go ]; do sleep 0.05; done; seq 1 {lines} | sed 's/$/ {'x' * 90}/'"))
@@ -104,6 +105,7 @@ def test_a_command_that_is_not_there(daemon, pod):
     assert daemon.exec("web", "/no/such/program")[0] == 127
 
 
+@pytest.mark.core
 def test_stdin_is_closed_at_its_end(daemon, pod):
     daemon.create(pod("web", FOREVER))
     daemon.running("web")
@@ -123,6 +125,7 @@ def test_a_child_that_stays_does_not_keep_exec(daemon, pod):
     assert daemon.exec("web", "sh", "-c", "sleep 1000 & echo started") == (0, "started\n", "")
 
 
+@pytest.mark.core
 def test_a_terminal_with_its_size(daemon, pod):
     daemon.create(pod("web", FOREVER))
     daemon.running("web")
@@ -197,6 +200,7 @@ def forward(daemon, name, port):
     return open_websocket(daemon.socket, f"{PODS}/{name}/portforward?ports={port}", ("v4.channel.k8s.io",))
 
 
+@pytest.mark.core
 def test_a_port_is_forwarded(daemon, pod):
     daemon.create(pod("web", "while true; do echo pong | nc -l -p 8080; done"))
     daemon.running("web")

@@ -30,6 +30,7 @@ def mounts_of(text):
     return found
 
 
+@pytest.mark.core
 def test_the_usual_file_systems(box):
     found = mounts_of(box.run("mount").output)
     assert found["/"][0] == "overlay"
@@ -47,6 +48,7 @@ def test_nothing_of_the_host_is_left(box):
     assert all(p == "/" or p.startswith(("/proc", "/dev", "/sys")) for p in points)
 
 
+@pytest.mark.core
 def test_devices(box):
     result = box.sh(
         "stat -c '%n %t:%T %a %F' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; echo x > /dev/null"
@@ -61,6 +63,7 @@ def test_links_in_dev(box):
     assert output == ["pts/ptmx", "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]
 
 
+@pytest.mark.core
 def test_masked_and_readonly_paths(box):
     box.linux(
         masked_paths=("/proc/keys", "/sys/firmware", "/etc", "/no/such/path"), readonly_paths=("/proc/sys", "/tmp")
@@ -109,6 +112,7 @@ def test_bind_of_directory_and_file_makes_targets(box, workdir):
     assert (workdir / "vol/b").read_text() == "back\n"
 
 
+@pytest.mark.core
 def test_readonly_bind(box, workdir):
     (workdir / "vol").mkdir()
     box.mount(bind(workdir / "vol", "/vol", "rbind", "rprivate", "ro"))
@@ -132,6 +136,7 @@ def host_tmpfs(workdir):
     _native.umount(str(inner), 2)
 
 
+@pytest.mark.core
 def test_bidirectional_mount_reaches_the_host(box, workdir):
     shared = workdir / "shared"
     shared.mkdir()
@@ -171,6 +176,7 @@ def test_host_to_container_propagation(box, workdir):
         _native.umount(str(shared), 2)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("kind", ["bind", "tmpfs"])
 @pytest.mark.parametrize("link", ["/../../../..{}", "{}"])
 def test_mount_target_that_is_a_link_to_the_host(box, workdir, kind, link):
@@ -272,6 +278,7 @@ def test_shm_of_the_pod(box, workdir):
     assert (workdir / "shm/x").read_text() == "shared\n"
 
 
+@pytest.mark.core
 def test_many_layers(box, workdir, busybox_root):
     layers = []
     for i in range(60):
@@ -301,6 +308,7 @@ def test_many_layers_on_an_older_kernel(box, workdir, busybox_root):
     assert running.finish().output == "59\n"
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("old", [False, True])
 def test_an_overlay_at_the_root_itself(box, old):
     root = replace(box.context.root, mountpoint="/")

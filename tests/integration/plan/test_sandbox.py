@@ -13,6 +13,8 @@ from pyrt import _native
 from pyrt.launch import SandboxContext, Tmpfs, compile_sandbox
 from pyrt.launch import constants as k
 
+pytestmark = pytest.mark.core
+
 NET_IPC_UTS = k.CLONE_NEWNET | k.CLONE_NEWIPC | k.CLONE_NEWUTS
 
 

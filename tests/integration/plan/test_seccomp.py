@@ -7,6 +7,8 @@ import pytest
 from pyrt import spec
 from pyrt.launch.seccomp_default import runtime_default
 
+pytestmark = pytest.mark.core
+
 
 def test_mount_is_not_permitted(box):
     names = ("CAP_SYS_ADMIN",)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pyrt import spec
+
+pytestmark = pytest.mark.core
 
 
 def test_terminal(box):

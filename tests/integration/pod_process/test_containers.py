@@ -28,6 +28,7 @@ def lives(pid: int) -> bool:
         return False
 
 
+@pytest.mark.core
 async def test_a_container_runs_logs_and_exits(pod: Pod) -> None:
     record = await pod.run("hello", "/bin/sh", "-c", "echo out; echo err >&2; exit 7")
     assert (record.exit_code, record.signal) == (7, 0)
@@ -70,6 +71,7 @@ async def test_the_failing_operation_is_named(pod: Pod) -> None:
     assert (await pod.run("missing", "/bin/true")).exit_code == 0  # the id is free again
 
 
+@pytest.mark.core
 async def test_a_start_is_answered_after_execve(pod: Pod) -> None:
     started = await pod.start("sleeper", container_plan(pod.root, "/bin/sleep", "1000"))
     assert Path(f"/proc/{started.pid}/cmdline").read_bytes() == b"/bin/sleep\x001000\x00"
@@ -127,6 +129,7 @@ async def test_everyone_is_refused_where_the_namespace_is_not_the_containers_own
     assert error.value.errno == errno.EINVAL
 
 
+@pytest.mark.core
 async def test_exec_runs_inside_and_reports_its_code(pod: Pod) -> None:
     await pod.start("main", container_plan(pod.root, "/bin/sleep", "1000"))
     process = await pod.process.exec("main", encoded(exec_plan("/bin/sh", "-c", "cat; ps; exit 9")), stdin=True)
@@ -177,6 +180,7 @@ async def test_a_hundred_quick_containers(pod: Pod) -> None:
     assert before < 20
 
 
+@pytest.mark.core
 async def test_a_shared_pid_namespace_is_held_by_the_pause_process(pod: Pod, executable: Path) -> None:
     pause = container_plan(pod.root, "/pyrt-pod", "--pause", binds=((executable, "pyrt-pod"),))
     holder = pod.start("pause", pause)
@@ -204,6 +208,7 @@ async def test_an_exit_does_not_wait_for_others_that_hold_the_output(pod: Pod) -
     await pod.log_has("daemonised", b"late\n")  # and yet nothing is lost
 
 
+@pytest.mark.core
 async def test_stop_leaves_nothing(pod: Pod) -> None:
     pids = [
         (
@@ -239,6 +244,7 @@ async def test_sigterm_to_the_pod_process_is_forwarded(pod: Pod) -> None:
     assert pod.process.returncode == 0
 
 
+@pytest.mark.core
 async def test_kill_9_of_the_pod_process_takes_everything_with_it(pod: Pod) -> None:
     closed = asyncio.Event()
     pod.process.on_closed = closed.set

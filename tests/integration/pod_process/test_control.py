@@ -44,6 +44,7 @@ async def test_a_second_client_sees_the_state_and_hears_of_exits(pod: Pod) -> No
         other.close()
 
 
+@pytest.mark.core
 async def test_nothing_is_lost_while_no_client_is_there(pod: Pod) -> None:
     lines = 200_000
     await pod.start(
@@ -80,6 +81,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.core
 async def test_the_pod_survives_the_daemon_that_spawned_it(busybox_root: Path, workdir: Path, executable: Path) -> None:
     run_dir, log = workdir / "run", workdir / "talker.log"
     run_dir.mkdir()

@@ -28,6 +28,7 @@ def assert_whole(data: bytes) -> None:
     assert all(RECORD.match(line) for line in data.split(b"\n")[:-1])
 
 
+@pytest.mark.core
 async def test_the_format_is_the_cris(pod: Pod) -> None:
     await pod.run("c", "/bin/sh", "-c", "echo one; echo; printf three")
     lines = pod.log("c").split(b"\n")
@@ -69,6 +70,7 @@ async def test_stdout_and_stderr_keep_their_own_unfinished_lines(pod: Pod) -> No
     assert [line.split(b" ", 1)[1] for line in pod.log("c").split(b"\n")[:-1]] == [b"stdout F ac", b"stderr F bd"]
 
 
+@pytest.mark.core
 async def test_rotation_under_load_loses_nothing(pod: Pod) -> None:
     await pod.run("c", "/bin/seq", "100000", log_max_size=100_000, log_max_files=0)
     files = sorted(pod.logs.glob("c.log.*"))
