@@ -222,6 +222,9 @@ static int set_up(const char *run_dir)
 	setsid(); /* fails when the daemon has done it */
 	umask(022);
 	prctl(PR_SET_NAME, "pyrt-pod");
+	/* Children are born with it: not for an instant may a container look into one that is not yet its own. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -1;
 	pod.pid = getpid();
