@@ -98,7 +98,10 @@ async def take_down(core: Core, record: SandboxRecord) -> None:
     """Stop and remove a sandbox with its containers: the same for one that failed half-way and one that had its
     time.
     """
-    await stop_sandbox(core, record.id)
+    if record.id in core.sandboxes:
+        await stop_sandbox(core, record.id)
+    else:  # its pod process could not even be started
+        _release(core, record)
     with core.tables.store.transaction():
         for container in list(core.members.get(record.id, {}).values()):
             core.trash.throw(core.paths.container(container.id))

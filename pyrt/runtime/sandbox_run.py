@@ -173,7 +173,7 @@ def _translated(config: SandboxConfig, error: BaseException) -> BaseException:
     """What went wrong below, in this layer's family."""
     subject = subject_of(config)
     if isinstance(error, PyrtError) and not isinstance(error, SandboxError):
-        return SandboxError(str(error), subject=subject)
+        return SandboxError(str(error).removeprefix(f"{subject}: "), subject=subject)
     if isinstance(error, OSError):
         return SandboxError(subject=subject, operation=f"create {error.filename}", errno=error.errno)
     if isinstance(error, SandboxError) and not error.subject:
