@@ -14,6 +14,7 @@ from pyrt.api.kinds.events import events
 from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
 from pyrt.api.kinds.nodes import describe_node, nodes
 from pyrt.api.kinds.pods import PodStrategy, pods
+from pyrt.api.kinds.secrets import secrets
 from pyrt.api.podstreams import PodStreams
 from pyrt.api.server import ApiServer
 from pyrt.api.system import System
@@ -67,6 +68,7 @@ def build(parts: Parts) -> ApiServer:
             pods(PodStrategy(supervisor)),
             events(),
             namespaces(namespace_strategy),
+            secrets(),
             nodes(lambda: describe_node(supervisor.facts, parts.config.node.labels, started_at)),
         ],
         subresources={("pods", "log"): streams.log, ("pods", "status"): pod_status},

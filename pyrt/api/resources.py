@@ -32,7 +32,8 @@ class WriteContext:
 
     namespace: str = ""
     dry_run: bool = False
-    strict: bool = True
+    field_validation: str = "Strict"
+    """``Strict``, ``Warn`` or ``Ignore``: what is done about unknown fields and keys that stand twice."""
     warnings: list[str] = field(default_factory=list)
 
 

@@ -88,7 +88,7 @@ def _context(call: Call) -> WriteContext:
     return WriteContext(
         namespace=call.route.namespace,
         dry_run=dry_run(call.repeated.get("dryRun", [])),
-        strict=validation == "Strict",
+        field_validation=validation,
         warnings=call.warnings,
     )
 
@@ -247,6 +247,7 @@ def patch(store: Store, resource: Resource, call: Call) -> Answer:
     for attempt in range(_UPDATE_ATTEMPTS):
         old = _existing(store, resource, call)
         patched = apply_patch(media, msgspec.json.decode(old.data), call.body)
+        told = len(context.warnings)
         value = resource.strategy.decode(msgspec.json.encode(patched), context)
         pinned = value.metadata.resource_version not in ("", str(old.resource_version))
         try:
@@ -254,6 +255,7 @@ def patch(store: Store, resource: Resource, call: Call) -> Answer:
         except ApiError as error:
             if error.reason != "Conflict" or pinned or attempt == _UPDATE_ATTEMPTS - 1:
                 raise
+            del context.warnings[told:]
     raise AssertionError("unreachable")
 
 

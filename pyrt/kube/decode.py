@@ -51,24 +51,37 @@ def from_object(value: object, to: type[T]) -> T:
         raise DecodeError(to.__name__, [_DEPTH_MESSAGE]) from error
 
 
-def from_json(data: bytes, to: type[T], *, strict: bool = True) -> T:
-    """Type a JSON text; ``strict`` also refuses a key that stands twice in an object (of which else the last counts).
+def from_json(data: bytes, to: type[T], *, tolerated: list[str] | None = None) -> T:
+    """Type a JSON text, in which a key may not stand twice in an object.
+
+    With ``tolerated`` unknown fields and doubled keys (of which the last counts) are no errors: they are left out, and
+    what there is to say about them goes into that list.
 
     Raises
     ------
     DecodeError: as :func:`from_object`, or the text is not JSON.
     """
+    doubled: list[str] = []
     try:
         typed: T = _decoder(to).decode(data)
     except msgspec.ValidationError:
-        return _carefully(_plain(data, to), to)
+        plain = _plain(data, to, doubled)
+        _tolerate(doubled, to, tolerated)
+        return _carefully(plain, to, tolerated)
     except msgspec.DecodeError as error:
         raise DecodeError(to.__name__, [f"invalid JSON: {error}"]) from error
     except RecursionError as error:
         raise DecodeError(to.__name__, [_DEPTH_MESSAGE]) from error
-    if strict:
-        _plain(data, to)
+    _plain(data, to, doubled)
+    _tolerate(doubled, to, tolerated)
     return typed
+
+
+def _tolerate(faults: list[str], to: type[KubeStruct], tolerated: list[str] | None) -> None:
+    if tolerated is not None:
+        tolerated += faults
+    elif faults:
+        raise DecodeError(to.__name__, faults)
 
 
 def to_json(value: KubeStruct) -> bytes:
@@ -91,8 +104,8 @@ def _decoder(to: type[T]) -> msgspec.json.Decoder[T]:
     return msgspec.json.Decoder(to)
 
 
-def _plain(data: bytes, to: type[KubeStruct]) -> object:
-    duplicates: list[str] = []
+def _plain(data: bytes, to: type[KubeStruct], duplicates: list[str]) -> object:
+    """The plain object; keys that stand twice are told in ``duplicates``."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -105,13 +118,19 @@ def _plain(data: bytes, to: type[KubeStruct]) -> object:
         plain = json.loads(data, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise DecodeError(to.__name__, [f"invalid JSON: {error}"]) from error
-    if duplicates:
-        raise DecodeError(to.__name__, duplicates)
     return plain
 
 
-def _carefully(value: object, to: type[T]) -> T:
-    errors: list[str] = []
+class _Faults(list[str]):
+    """What does not fit; unknown fields apart, if they are tolerated."""
+
+    def __init__(self, tolerated: list[str] | None) -> None:
+        super().__init__()
+        self.unknown: list[str] = self if tolerated is None else tolerated
+
+
+def _carefully(value: object, to: type[T], tolerated: list[str] | None = None) -> T:
+    errors = _Faults(tolerated)
     try:
         cleaned = _walk(_type_info(to), value, "", errors)
     except RecursionError as error:
@@ -160,7 +179,7 @@ def _zero(info: inspect.Type) -> object:
     return 0 if isinstance(info, inspect.IntType) else None
 
 
-def _walk(info: inspect.Type, value: object, path: str, errors: list[str]) -> object:
+def _walk(info: inspect.Type, value: object, path: str, errors: _Faults) -> object:
     """The value as ``info`` wants it; what does not fit goes to ``errors`` and is dropped."""
     if value is None:
         return _DROP
@@ -190,7 +209,7 @@ def _walk(info: inspect.Type, value: object, path: str, errors: list[str]) -> ob
     return _walk_scalar(info, value, path, errors)
 
 
-def _walk_union(info: inspect.UnionType, value: object, path: str, errors: list[str]) -> object:
+def _walk_union(info: inspect.UnionType, value: object, path: str, errors: _Faults) -> object:
     kinds = [t for t in info.types if not isinstance(t, inspect.NoneType)]
     if len(kinds) == 1:
         return _walk(kinds[0], value, path, errors)
@@ -200,7 +219,7 @@ def _walk_union(info: inspect.UnionType, value: object, path: str, errors: list[
     return value
 
 
-def _walk_struct(info: inspect.StructType, value: object, path: str, errors: list[str]) -> object:
+def _walk_struct(info: inspect.StructType, value: object, path: str, errors: _Faults) -> object:
     if not isinstance(value, Mapping):
         errors.append(f"{path or info.cls.__name__}: expected object, got {_kind(value)}")
         return _DROP
@@ -212,7 +231,7 @@ def _walk_struct(info: inspect.StructType, value: object, path: str, errors: lis
         if field is None:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.6)
             hint = f' (did you mean "{near[0]}"?)' if near else ""
-            errors.append(f'unknown field "{where}"{hint}')
+            errors.unknown.append(f'unknown field "{where}"{hint}')
             continue
         found = _walk(field.type, item, where, errors)
         if found is not _DROP:
@@ -220,7 +239,7 @@ def _walk_struct(info: inspect.StructType, value: object, path: str, errors: lis
     return result
 
 
-def _walk_scalar(info: inspect.Type, value: object, path: str, errors: list[str]) -> object:
+def _walk_scalar(info: inspect.Type, value: object, path: str, errors: _Faults) -> object:
     if isinstance(info, inspect.StrType):
         if isinstance(value, str):
             return value

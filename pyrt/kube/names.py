@@ -22,6 +22,8 @@ _KEY = re.compile(_KEY_FORM)
 _VALUE = re.compile(_VALUE_FORM)
 _SYSCTL = re.compile(SYSCTL_FORM)
 _PORT_CHARACTERS = re.compile("[-a-z0-9]+")
+_CONFIG_KEY_FORM = "[-._a-zA-Z0-9]+"
+_CONFIG_KEY = re.compile(_CONFIG_KEY_FORM)
 
 _ENDS = "and must start and end with an alphanumeric character"
 _LABEL_RULE = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
@@ -33,6 +35,7 @@ _UNDERSCORED_RULE = (
 )
 _KEY_RULE = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
 _VALUE_RULE = f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+_CONFIG_KEY_RULE = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
 _ENV_RULE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 
 
@@ -124,6 +127,18 @@ def port_name(value: str) -> list[str]:
 def env_name(value: str) -> list[str]:
     """The name of an environment variable: printable ASCII but for ``=`` (KEP-4369)."""
     return [] if all(" " <= c <= "~" and c != "=" for c in value) else [_ENV_RULE]
+
+
+def config_key(value: str) -> list[str]:
+    """A key in the data of a Secret or ConfigMap: it can be the name of a file."""
+    problems = [_too_long(253)] if len(value) > 253 else []
+    if not _CONFIG_KEY.fullmatch(value):
+        problems.append(_form(_CONFIG_KEY_RULE, _CONFIG_KEY_FORM, "key.name", "KEY_NAME", "key-name"))
+    if value in (".", ".."):
+        problems.append(f"must not be '{value}'")
+    elif value.startswith(".."):
+        problems.append("must not start with '..'")
+    return problems
 
 
 def in_range(value: int, low: int, high: int) -> list[str]:

@@ -88,9 +88,6 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "automountServiceAccountToken": _warned(
             "has no effect: no service account token is mounted", lambda v: v is True, "true"
         ),
-        "imagePullSecrets": _warned(
-            "has no effect: credentials are taken from the Docker configuration of the daemon's user"
-        ),
         "runtimeClassName": _REFUSED,
         "overhead": _REFUSED,
         "resources": _REFUSED,

@@ -10,6 +10,7 @@ from typing import Any
 from pyrt.images.errors import ImageError
 from pyrt.images.types import Image, PullPolicy
 from pyrt.pods.model import Failure, ImageState, ObservedImage, PullImage
+from pyrt.pods.pull_secrets import pull_secrets
 from pyrt.pods.state import PodState
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -48,7 +49,7 @@ class ImagePulls:
             self._state.tell("Pulling", f'Pulling image "{action.image}"', name)
         begun = time.monotonic()
         try:
-            image = await self._images.pull(action.image, policy=policy)
+            image = await self._images.pull(action.image, policy=policy, secrets=self._secrets(policy))
         except ImageError as error:
             self._pull_failed(action, error)
             return
@@ -62,6 +63,18 @@ class ImagePulls:
             f'Successfully pulled image "{action.image}" in {took:.3f}s. Image size: {image.size} bytes.',
             name,
         )
+
+    def _secrets(self, policy: PullPolicy) -> tuple[bytes, ...]:
+        if policy is PullPolicy.NEVER or not self._state.pod.spec.image_pull_secrets:
+            return ()
+        found = pull_secrets(self._state.pod, self._state.tools.secrets)
+        if found.missing:
+            self._state.warn(
+                "FailedToRetrieveImagePullSecret",
+                f"Unable to retrieve some image pull secrets ({', '.join(found.missing)}); "
+                "attempting to pull the image may not succeed.",
+            )
+        return found.configs
 
     def _pull_failed(self, action: PullImage, error: ImageError) -> None:
         previous = self._state.images.get(action.container)

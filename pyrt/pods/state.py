@@ -17,6 +17,7 @@ from pyrt.pods import observe, translate
 from pyrt.pods.events import NORMAL, WARNING, EventRecorder
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.model import Failure, Observed, ObservedContainer, ObservedImage, ObservedSandbox
+from pyrt.pods.pull_secrets import SecretLookup
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
@@ -42,6 +43,7 @@ class Tools:
     events: EventRecorder
     facts: NodeFacts
     keeper: Keeper
+    secrets: SecretLookup
     starting: asyncio.Semaphore
     """How many sandboxes are made at the same time."""
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from pyrt.api.errors import bad_request, forbidden, invalid
+from pyrt.api.decoding import decode_body, expect_v1
+from pyrt.api.errors import forbidden, invalid
 from pyrt.api.kinds.pod_table import age
 from pyrt.api.resources import Resource, Strategy, WriteContext
 from pyrt.api.table import AGE, NAME, Column
@@ -22,6 +23,8 @@ from pyrt.store import Store, StoredObject
 
 KIND: Final = "Namespace"
 INITIAL: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
+CONTENT: Final = ("Secret", "Event")
+"""The kinds that go with their namespace at once; pods take their time, and the namespace waits for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _RULE: Final = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -65,14 +68,8 @@ class NamespaceStrategy(Strategy[Namespace]):
 
     def decode(self, body: bytes, context: WriteContext) -> Namespace:
         """See :class:`Strategy`."""
-        try:
-            value = _decoder.decode(body)
-        except msgspec.MsgspecError as error:
-            raise bad_request(f"Namespace in version v1 cannot be handled as a Namespace: {error}") from error
-        if (value.api_version, value.kind) not in (("v1", KIND), ("", "")):
-            raise bad_request(
-                f"the API version in the data ({value.api_version}/{value.kind}) does not match v1/Namespace"
-            )
+        value = decode_body(body, Namespace, context)
+        expect_v1(value.api_version, value.kind, KIND)
         return value
 
     def load(self, item: StoredObject) -> Namespace:
@@ -118,8 +115,9 @@ class NamespaceStrategy(Strategy[Namespace]):
         if self._store.objects.list("Pod", name)[0]:
             return
         with self._store.transaction(durable=True):
-            for event in self._store.objects.list("Event", name)[0]:
-                self._store.objects.delete("Event", name, event.name, durable=False)
+            for kind in CONTENT:
+                for content in self._store.objects.list(kind, name)[0]:
+                    self._store.objects.delete(kind, name, content.name, durable=False)
             self._store.objects.delete(KIND, "", name)
 
     def _put(self, value: Namespace) -> StoredObject:

@@ -7,17 +7,16 @@ from typing import Final
 
 import msgspec
 
-from pyrt.api.errors import ApiError, bad_request, invalid
+from pyrt.api.decoding import decode_body, expect_v1, refuse
 from pyrt.api.kinds.pod_table import COLUMNS, cells
 from pyrt.api.resources import ALL_VERBS, Resource, Strategy, Subresource, WriteContext
-from pyrt.kube import decode
 from pyrt.kube.admission import admit_pod
 from pyrt.kube.defaults import set_pod_defaults
 from pyrt.kube.field import FieldError
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.qos import qos_class
-from pyrt.kube.response import DeleteOptions, Status, StatusCause
+from pyrt.kube.response import DeleteOptions, Status
 from pyrt.kube.support import check
 from pyrt.kube.update import validate_pod_update
 from pyrt.kube.validation import validate_pod_create
@@ -37,15 +36,8 @@ class PodStrategy(Strategy[Pod]):
 
     def decode(self, body: bytes, context: WriteContext) -> Pod:
         """See :class:`Strategy`."""
-        try:
-            pod = decode.from_json(body, Pod, strict=context.strict)
-        except decode.DecodeError as error:
-            raise _undecodable(error) from error
-        if (pod.api_version, pod.kind) != ("v1", "Pod"):
-            raise bad_request(
-                f"the API version in the data ({pod.api_version}/{pod.kind}) does not match "
-                "the expected API version (v1/Pod)"
-            )
+        pod = decode_body(body, Pod, context)
+        expect_v1(pod.api_version, pod.kind, "Pod")
         return pod
 
     def load(self, item: StoredObject) -> Pod:
@@ -92,25 +84,12 @@ class PodStrategy(Strategy[Pod]):
         grace = options.grace_period_seconds
         if grace is not None and grace < 0:
             grace = 1  # what the API server makes of it
-        if grace == 0:
-            context.warnings.append(
-                "Immediate deletion does not wait for confirmation that the running resource has been terminated. "
-                "The resource may continue to run on the cluster indefinitely."
-            )
         remaining = self._supervisor.delete(item, grace)
         return remaining if remaining is not None else item
 
 
-def _undecodable(error: decode.DecodeError) -> ApiError:
-    if error.errors and error.errors[0].startswith("invalid JSON"):
-        return bad_request(f"the object provided is unrecognized (must be of type Pod): {error.errors[0]}")
-    return bad_request(f'Pod in version "v1" cannot be handled as a Pod: {error}')
-
-
 def _refuse(pod: Pod, errors: Sequence[FieldError]) -> None:
-    causes = [StatusCause(reason=e.reason, message=e.message, field=e.field) for e in errors]
-    if causes:
-        raise invalid("Pod", pod.metadata.name, causes)
+    refuse("Pod", pod.metadata.name, errors)
 
 
 def pods(strategy: PodStrategy) -> Resource:

@@ -40,15 +40,15 @@ def credentials(image, password):
 
 @pytest.fixture
 def private_pod(pod, image):
-    """A pod of the private image that pulls with the secret ``creds``."""
-    return pod("private", "true", container={"image": image}, imagePullSecrets=[{"name": "creds"}])
+    """A pod that pulls the private image, whether it is there or not, with the secret ``creds``."""
+    container = {"image": image, "imagePullPolicy": "Always"}
+    return pod("private", "true", container=container, imagePullSecrets=[{"name": "creds"}])
 
 
 @pytest.fixture(autouse=True)
 def _no_secret(daemon):
     yield
     daemon.call("DELETE", SECRETS)
-    daemon.call("POST", "/apis/pyrt.dev/v1/images/prune", {"all": True})
 
 
 def test_refused_without_the_secret_then_pulled_with_it(daemon, image, private_pod):

@@ -93,6 +93,28 @@ async def test_unknown_fields_are_refused_by_name(world, pod):
     assert 'unknown field "spec.restartpolicy"' in error["message"]
 
 
+async def test_unknown_fields_pass_where_the_client_wants_it(world, pod):
+    body = pod(restartpolicy="Never")
+    async with world.client.post(f"{PODS}?fieldValidation=Warn", json=body) as response:
+        assert response.status == 201
+        assert response.headers["Warning"].startswith('299 - "unknown field \\"spec.restartpolicy\\"')
+        assert "restartpolicy" not in (await response.json())["spec"]
+    body["metadata"]["name"] = "other"
+    async with world.client.post(f"{PODS}?fieldValidation=Ignore", json=body) as response:
+        assert response.status == 201
+        assert "Warning" not in response.headers
+    status, error = await create(world, pod(hostname=5), "?fieldValidation=Ignore")
+    assert status == 400
+    assert "spec.hostname: expected string, got number" in error["message"]
+
+
+async def test_a_forced_deletion_is_warned_about_by_the_client_not_here(world, pod):
+    await create(world, pod())
+    async with world.client.delete(f"{PODS}/web?gracePeriodSeconds=0") as response:
+        assert response.status == 200
+        assert "Warning" not in response.headers
+
+
 async def test_what_is_no_json(world):
     async with world.client.post(PODS, data=b"{nonsense", headers={"Content-Type": "application/json"}) as response:
         assert response.status == 400

@@ -127,9 +127,20 @@ def test_json_bodies() -> None:
         decode.from_json(b"[]", Pod)
 
 
+def test_unknown_fields_may_be_tolerated_but_wrong_types_never() -> None:
+    tolerated: list[str] = []
+    pod = decode.from_json(b'{"metadata":{"name":"a","nom":1},"spec":{"x":{}}}', Pod, tolerated=tolerated)
+    assert pod.metadata.name == "a"
+    assert tolerated == ['unknown field "metadata.nom"', 'unknown field "spec.x"']
+    with pytest.raises(DecodeError, match=r"metadata\.name: expected string, got number"):
+        decode.from_json(b'{"metadata":{"name":5,"nom":1}}', Pod, tolerated=[])
+
+
 def test_a_field_that_stands_twice_is_refused_only_when_strict() -> None:
     body = b'{"metadata":{"name":"a","name":"b"}}'
-    assert decode.from_json(body, Pod, strict=False).metadata.name == "b"
+    tolerated: list[str] = []
+    assert decode.from_json(body, Pod, tolerated=tolerated).metadata.name == "b"
+    assert tolerated == ['duplicate field "name"']
     with pytest.raises(DecodeError, match='duplicate field "name"'):
         decode.from_json(body, Pod)
 

@@ -71,7 +71,6 @@ def test_host_process_is_refused() -> None:
         ("tolerations: [{operator: Exists}]", "spec.tolerations"),
         ("priorityClassName: high", "spec.priorityClassName"),
         ("affinity: {podAffinity: {}}", "spec.affinity"),
-        ("imagePullSecrets: [{name: a}]", "spec.imagePullSecrets"),
         ("serviceAccountName: robot", "spec.serviceAccountName"),
     ],
 )
