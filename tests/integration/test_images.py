@@ -148,7 +148,6 @@ async def test_pull_by_digest(url: str, workdir: Path) -> None:
         assert images.get(f"busybox@{digest}") == image
 
 
-@pytest.mark.core
 async def test_every_kind_of_content_is_as_the_recipe_says(url: str, workdir: Path) -> None:
     async with service(workdir, settings(url)) as images:
         for kind in ("layers", "zstd", "plain"):
@@ -423,7 +422,6 @@ async def test_blobs_are_kept_only_if_wanted(url: str, workdir: Path) -> None:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("kind", list(ArchiveFormat))
 async def test_save_and_import(url: str, workdir: Path, kind: ArchiveFormat) -> None:
     out = workdir / "saved"

@@ -169,7 +169,6 @@ def test_nodes(unpack: Callable[..., Result]) -> None:
     assert stat.S_ISFIFO((root / "fifo").stat().st_mode)
 
 
-@pytest.mark.core
 def test_extended_attributes_are_kept_and_overlay_ones_are_not(unpack: Callable[..., Result]) -> None:
     capability = b"\x01\0\0\2\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".decode("latin-1")
     headers = {
