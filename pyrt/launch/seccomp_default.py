@@ -113,7 +113,14 @@ _NEW_NAMESPACES = (
 )
 _ALLOW = "SCMP_ACT_ALLOW"
 _EPERM, _ENOSYS = 1, 38
-_AF_VSOCK = 40
+
+# Every address family (value, mask) but two: AF_VSOCK (40) reaches the hypervisor past every network namespace, AF_ALG
+# (38) is the kernel's cryptography, which programs have in libraries. Masks, because the kernel looks at the lower 32
+# bits only: 0x100000028 is not equal to 40, and is a vsock.
+_LOW = 0xFFFFFFFF
+_SOCKET_FAMILIES = (
+    (0, _LOW & ~31), (32, _LOW & ~3), (36, _LOW & ~1), (39, _LOW), (41, _LOW), (42, _LOW & ~1), (44, _LOW & ~3),
+)  # fmt: skip
 
 
 def _one(index: int, value: int, op: str, value_two: int = 0) -> tuple[LinuxSeccompArg, ...]:
@@ -134,8 +141,10 @@ def runtime_default(bounding: tuple[str, ...], machine: str = "") -> LinuxSeccom
         LinuxSyscall(names=("personality",), action=_ALLOW, args=_one(0, persona, "SCMP_CMP_EQ"))
         for persona in (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
     ]
-    # vsock reaches the hypervisor past every network namespace.
-    rules.append(LinuxSyscall(names=("socket",), action=_ALLOW, args=_one(0, _AF_VSOCK, "SCMP_CMP_NE")))
+    rules += [
+        LinuxSyscall(names=("socket",), action=_ALLOW, args=_one(0, mask, "SCMP_CMP_MASKED_EQ", value))
+        for value, mask in _SOCKET_FAMILIES
+    ]
     for capability in bounding:
         if capability in _BY_CAPABILITY:
             rules.append(LinuxSyscall(names=tuple(_BY_CAPABILITY[capability].split()), action=_ALLOW))
