@@ -12,6 +12,7 @@ from collections import deque
 from pyrt.cli.failure import CliError, warn
 from pyrt.client.errors import ClientError, UnreachableError
 from pyrt.client.http import Request, send
+from pyrt.config import load_config
 from pyrt.config.location import api_socket, config_file
 
 PATIENCE = 30.0
@@ -26,13 +27,14 @@ def start_daemon(socket_path: str, config: str | None) -> bool:
     """Start the daemon that listens on ``socket_path``, and wait until it is ready; say so once on stderr.
 
     False when the socket is not the configured one, so that no daemon we could start would listen there. Raises
-    :class:`CliError` when it cannot be started.
+    :class:`CliError` when it cannot be started, ConfigError when its configuration is wrong.
     """
     # With the file named, $PYRT_SOCKET does not count: what would a daemon listen on?
     if os.path.realpath(api_socket(config_file(config))) != os.path.realpath(socket_path):
         return False
     if os.geteuid() != 0:
         raise CliError(f"no daemon answers on {socket_path}, and only root can start it")
+    load_config(config)  # what is wrong with it is better said here than in a log
     run = os.path.dirname(socket_path)
     os.makedirs(run, mode=0o755, exist_ok=True)
     # Two commands at once: the second one waits here for the first, and then finds a daemon.
