@@ -48,14 +48,16 @@ def refuse(instance):
     ids=["no TOML", "unknown key", "no CIDR", "wrong type", "unknown table", "no size"],
 )
 def test_a_broken_configuration(instance, text, words):
-    instance.file.write_text(text)
+    instance.file.write_text(f'[paths]\nrun = "{instance.config.paths.run}"\n{text}')
     line = refuse(instance)
     assert str(instance.file) in line
     assert words in line
     said = instance.pyrt("get", "pods")  # the other commands read it too, to find the socket
     assert said.code == 1
     assert str(instance.file) in said.err
+    assert words in said.err
     assert "Traceback" not in said.err
+    assert not instance.config.paths.run.exists()
 
 
 def test_a_configuration_that_is_not_there(instance):
@@ -82,17 +84,6 @@ def test_a_command_that_cannot_start_the_daemon(instance):
     assert said.code == 1
     assert said.err.startswith("error: the daemon exited with code 1")
     assert "not a database" in said.err
-
-
-def test_a_machine_without_nft(instance):
-    """Told by the daemon or by the pod that needs it, by name."""
-    try:
-        instance.start(PATH="/nonexistent")
-    except AssertionError as failure:
-        assert "nft" in str(failure)
-        assert "Traceback (most" not in instance.log.read_text()
-    else:
-        assert "nft" in instance.log.read_text()
 
 
 def test_a_daemon_that_is_told_to_go_during_a_pull(layout, pod):
