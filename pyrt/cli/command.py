@@ -89,8 +89,7 @@ class Command(click.Command):
         for name in GLOBALS:
             if name not in own:
                 ctx.params.pop(name, None)
-        root = ctx.find_root().params
-        merged = {name: given[name] or root.get(name) for name in GLOBALS}
+        merged = {name: given[name] or _of_groups(ctx, name) for name in GLOBALS}
         ctx.obj = Session(
             namespace=merged["namespace"],
             socket=merged["socket"],
@@ -118,6 +117,16 @@ class Command(click.Command):
                 with formatter.section(title):
                     formatter.write_dl(records)
         formatter.write(f"\nUsage:\n  {' '.join([ctx.command_path, *self.collect_usage_pieces(ctx)])}\n")
+
+
+def _of_groups(ctx: click.Context, name: str) -> str | None:
+    """A global flag that was given to one of the groups above a command, the nearest first."""
+    above = ctx.parent
+    while above is not None:
+        if above.params.get(name):
+            return str(above.params[name])
+        above = above.parent
+    return None
 
 
 class LazyGroup(click.Group):
@@ -193,3 +202,36 @@ class LazyGroup(click.Group):
                 formatter.write_dl(options)
         formatter.write(f"\nUsage:\n  {ctx.command_path} [command] [options]\n")
         formatter.write(f'\nUse "{ctx.command_path} <command> --help" for more information about a given command.\n')
+
+
+class DefaultGroup(LazyGroup):
+    """A group of which one command is meant when none is named: ``create -f FILE`` beside ``create secret``."""
+
+    def __init__(self, name: str, *, package: str, default: Entry, entries: Sequence[Entry]) -> None:
+        super().__init__(name, package=package, entries=entries, help=default.summary, params=global_options())
+        self._default = default
+        self._by_name[default.name] = default
+
+    @property
+    def default(self) -> Command:
+        """The command that is meant when none is named."""
+        command = self._default.load(self._package)
+        assert isinstance(command, Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Name the default command where the line names none: after the global flags, a flag of its own, or nothing."""
+        taking = {flag for option in global_options() for flag in option.opts}
+        at = 0
+        while at < len(args) and args[at].partition("=")[0] in taking:
+            at += 1 if "=" in args[at] else 2
+        word = args[at] if at < len(args) else "-"
+        if word.startswith("-") and word not in ctx.help_option_names:
+            args = [*args[:at], self._default.name, *args[at:]]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The default command's help, and the others."""
+        self.default.format_help(ctx, formatter)
+        with formatter.section("Other ways"):
+            formatter.write_dl([(f"{ctx.command_path} {entry.name}", entry.summary) for entry in self.entries])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from pyrt import __version__
-from pyrt.cli.command import GLOBALS, Command, LazyGroup
+from pyrt.cli.command import GLOBALS, Command, DefaultGroup, LazyGroup
 from pyrt.cli.root import cli
 
 
@@ -29,7 +29,8 @@ def _pages(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str,
 def _page(command: click.Command, path: tuple[str, ...]) -> str:
     ctx = click.Context(command, info_name=" ".join(path))
     title = "-".join(path)
-    text = (command.help or "").strip()
+    face = command.default if isinstance(command, DefaultGroup) else command
+    text = (face.help or "").strip()
     summary = text.partition("\n\n")[0]
     lines = [
         f'.TH "{_escape(title.upper())}" 1 "" "pyrt {__version__}" "User Commands"',
@@ -37,21 +38,19 @@ def _page(command: click.Command, path: tuple[str, ...]) -> str:
         f"{_escape(title)} \\- {_escape(' '.join(summary.split()).rstrip('.'))}",
         ".SH SYNOPSIS",
         f".B {_escape(' '.join(path))}",
-        _escape(
-            " ".join(command.collect_usage_pieces(ctx) if isinstance(command, Command) else ["COMMAND", "[options]"])
-        ),
+        _escape(" ".join(face.collect_usage_pieces(ctx) if isinstance(face, Command) else ["COMMAND", "[options]"])),
         ".SH DESCRIPTION",
         *_paragraphs(text),
     ]
     if isinstance(command, LazyGroup):
         lines += _commands(command, title)
-    own, common = _options(command, ctx)
+    own, common = _options(face, ctx)
     lines += _section("OPTIONS", own) + _section("GLOBAL OPTIONS", common)
-    if isinstance(command, Command) and command.examples.strip():
+    if isinstance(face, Command) and face.examples.strip():
         lines += [
             ".SH EXAMPLES",
             ".nf",
-            *(_escape(line.strip()) for line in command.examples.strip().splitlines()),
+            *(_escape(line.strip()) for line in face.examples.strip().splitlines()),
             ".fi",
         ]
     lines += _end(path)

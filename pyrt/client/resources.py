@@ -60,8 +60,9 @@ EVENT = Resource("events", "event", "Event", ("ev",))
 NAMESPACE = Resource("namespaces", "namespace", "Namespace", ("ns",), namespaced=False)
 NODE = Resource("nodes", "node", "Node", ("no",), namespaced=False)
 SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount", ("sa",))
+SECRET = Resource("secrets", "secret", "Secret")
 
-WELL_KNOWN = (POD, EVENT, NAMESPACE, NODE, SERVICE_ACCOUNT)
+WELL_KNOWN = (POD, EVENT, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT)
 
 
 def from_discovery(document: dict[str, Any]) -> list[Resource]:

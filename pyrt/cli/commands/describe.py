@@ -13,7 +13,7 @@ from pyrt.cli.options import all_namespaces_option, complete_resources, file_opt
 from pyrt.cli.session import Session
 from pyrt.cli.targets import resolve
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import EVENT, POD, Resource
+from pyrt.client.resources import EVENT, POD, SECRET, Resource
 
 EXAMPLES = """
 # Describe a pod
@@ -94,6 +94,10 @@ def _beginning_with(session: Session, resource: Resource, prefix: str) -> list[t
 
 def _text(session: Session, resource: Resource, item: Object, show_events: bool) -> str:
     metadata = item["metadata"]
+    if resource == SECRET:
+        from pyrt.cli.describe.secret import describe_secret
+
+        return describe_secret(item)
     events: list[Object] | None = None
     if show_events:
         query = {

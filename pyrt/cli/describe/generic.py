@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pyrt.cli.describe.annotations import shown
 from pyrt.cli.describe.events import describe_events
 from pyrt.cli.describe.writer import Writer
 from pyrt.client.resources import Resource
@@ -22,7 +23,7 @@ def describe_generic(item: dict[str, Any], resource: Resource, events: list[dict
     if resource.namespaced:
         out.line("Namespace:", metadata.get("namespace", ""))
     out.mapping("Labels:", metadata.get("labels"), equals="=")
-    out.mapping("Annotations:", metadata.get("annotations"))
+    out.mapping("Annotations:", shown(metadata.get("annotations")))
     out.line("API Version:", item.get("apiVersion") or resource.api_version)
     out.line("Kind:", item.get("kind") or resource.kind)
     _fields(out, {key: value for key, value in metadata.items() if key not in HIDDEN}, 0)

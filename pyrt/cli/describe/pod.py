@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyrt.cli.describe.annotations import shown
 from pyrt.cli.describe.container import describe_containers
 from pyrt.cli.describe.events import describe_events
 from pyrt.cli.describe.writer import Writer
@@ -73,7 +74,7 @@ def _head(out: Writer, pod: Object, spec: Object, status: Object) -> None:
     if status.get("startTime"):
         out.line("Start Time:", rfc1123(status["startTime"]))
     out.mapping("Labels:", metadata.get("labels"), equals="=")
-    out.mapping("Annotations:", _annotations(metadata.get("annotations")))
+    out.mapping("Annotations:", shown(metadata.get("annotations")))
     if metadata.get("deletionTimestamp"):
         out.line("Status:", f"Terminating (lasts {age(metadata['deletionTimestamp'])})")
         out.line("Termination Grace Period:", f"{metadata.get('deletionGracePeriodSeconds', 0)}s")
@@ -96,15 +97,6 @@ def _head(out: Writer, pod: Object, spec: Object, status: Object) -> None:
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller"):
             out.line("Controlled By:", f"{owner['kind']}/{owner['name']}")
-
-
-def _annotations(values: dict[str, str] | None) -> dict[str, str]:
-    """Without what ``apply`` remembers; only the first line of long texts."""
-    return {
-        key: value.split("\n")[0]
-        for key, value in (values or {}).items()
-        if key != "kubectl.kubernetes.io/last-applied-configuration"
-    }
 
 
 def _conditions(out: Writer, title: str, entries: list[Object], conditions: list[Object], key: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pyrt.cli.check import check
 from pyrt.cli.check.model import in_child
-from pyrt.cli.command import LazyGroup
+from pyrt.cli.command import DefaultGroup, Entry, LazyGroup
 from pyrt.cli.commands import COMMANDS
 from pyrt.cli.commands.completion import script
 from pyrt.cli.manual import pages
@@ -169,15 +169,18 @@ def test_explain_refuses_what_the_server_refuses(pyrt: Pyrt, tmp_path: Path) -> 
 
 
 def test_help_of_every_command_has_examples(pyrt: Pyrt) -> None:
-    for entry in COMMANDS:
-        result = pyrt(entry.name, "--help")
-        assert result.code == 0
-        command = entry.load("pyrt.cli.commands")
-        if isinstance(command, LazyGroup):
-            for member in command.entries:
-                assert "Examples:" in pyrt(entry.name, member.name, "--help").out, member.name
-        else:
-            assert "Examples:" in result.out, entry.name
+    def look(path: tuple[str, ...], package: str, entries: tuple[Entry, ...]) -> None:
+        for entry in entries:
+            words = (*path, entry.name)
+            result = pyrt(*words, "--help")
+            assert result.code == 0
+            command = entry.load(package)
+            if isinstance(command, LazyGroup):
+                look(words, f"{package}.{entry.module or entry.name}", command.entries)
+            if not isinstance(command, LazyGroup) or isinstance(command, DefaultGroup):
+                assert "Examples:" in result.out, words
+
+    look((), "pyrt.cli.commands", COMMANDS)
 
 
 def test_pyrt_alone_lists_the_commands(pyrt: Pyrt) -> None:
