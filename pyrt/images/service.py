@@ -85,6 +85,7 @@ class ImageService:
         for loss in self._catalog.prepare():
             _log.warning("%s; pull it again", loss)
         # Layers of a pull that a crash or an error ended stay for the next try, until something is pruned.
+        self._spawn(self._layers.settle)  # what an earlier daemon did not live to see on disk
 
     async def close(self) -> None:
         """Cancel pulls under way, and wait until they have cleaned up."""
