@@ -213,6 +213,10 @@ int main(int argc, char **argv)
 		return writes(argc - 2, argv + 2);
 	if (strcmp(what, "reopen") == 0 && argc > 2)
 		return reopen(argv[2]);
+	if (strcmp(what, "uid") == 0) {
+		printf("%d\n", (int)geteuid());
+		return 0;
+	}
 	if (strcmp(what, "socket") == 0 && argc > 2) {
 		told("socket", socket(atoi(argv[2]), SOCK_STREAM, 0));
 		return 0;

@@ -220,7 +220,7 @@ async def test_a_user_namespace_gives_no_cgroup_and_no_mount(host: Host, armed: 
     echo x > /proc/sys/kernel/core_pattern; busybox umount /sys/firmware; echo done
     """
     before = Path("/proc/sys/kernel/core_pattern").read_text()
-    command = ("/bin/busybox", "unshare", "-U", "-m", "-C", "-r", "/bin/busybox", "sh", "-c", inner)
+    command = ("/bin/busybox", "unshare", "-U", "-m", "-r", "/bin/busybox", "sh", "-c", inner)
     _, output = await host.run(*command, image=armed, security=UNCONFINED)
     assert output.startswith("inside")
     assert output.endswith("done")
