@@ -41,7 +41,7 @@ def test_spawn_has_default_signals_and_its_own_session():
     read_end, write_end = os.pipe()
     try:
         pid, pidfd = _native.spawn(
-            "/bin/sh", ["sh", "-c", "cat /proc/$$/status /proc/$$/stat"], {1: write_end}, setsid=True
+            "/bin/cat", ["cat", "/proc/self/status", "/proc/self/stat"], {1: write_end}, setsid=True
         )
     finally:
         signal.signal(signal.SIGUSR1, old)
