@@ -43,7 +43,7 @@ def place(session: Session, manifest: Manifest) -> Place:
         raise CliError(
             f'resource mapping not found for name: "{manifest.name}" namespace: "{manifest.namespace}" from '
             f'"{manifest.source}": no matches for kind "{kind}" in version "{api_version}"\n'
-            "ensure CRDs are installed first"
+            f"{_supported(session)}{_of_template(api_version, kind)}"
         )
     if not resource.namespaced:
         return Place(resource, "", manifest.name)
@@ -54,3 +54,16 @@ def place(session: Session, manifest: Manifest) -> Place:
             f"You must pass '--namespace={namespace}' to perform this operation."
         )
     return Place(resource, namespace, manifest.name)
+
+
+def _supported(session: Session) -> str:
+    kinds = sorted({found.kind for found in session.api.discover() if "create" in found.verbs})
+    return f"pyrt supports the kinds {', '.join(kinds)}" if kinds else "pyrt does not support this kind"
+
+
+def _of_template(api_version: str, kind: str) -> str:
+    from pyrt.cli.explain.templates import TEMPLATES
+
+    if (api_version, kind) not in TEMPLATES:
+        return ""
+    return f'; what the pods of this {kind} would be is shown by "pyrt explain"'

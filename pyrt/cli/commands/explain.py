@@ -18,6 +18,9 @@ EXAMPLES = """
 # Everything that would be done for the pods in pod.yaml
 pyrt explain -f pod.yaml
 
+# What the pods of a Job would be
+pyrt explain -f job.yaml
+
 # The same for programs
 pyrt explain -f pod.yaml -o json
 """
@@ -31,8 +34,9 @@ def command(session: Session, /, filenames: tuple[str, ...], recursive: bool, ou
     """Show everything that applying a manifest would do: images, sandbox, addresses, cgroup files, nftables rules, and
     the plan of each container, system call by system call.
 
-    Nothing is run. It needs neither root nor a daemon; if one answers, it is asked for the configuration of
-    images. What is not known before the pod runs is named, and shown as a placeholder.
+    Of a Job, or another kind with a template of pods, the template's pod is shown. Nothing is run. It needs neither
+    root nor a daemon; if one answers, it is asked for the configuration of images. What is not known before the pod
+    runs is named, and shown as a placeholder.
     """
     if not filenames:
         raise CliError("must specify -f")
@@ -44,8 +48,9 @@ def command(session: Session, /, filenames: tuple[str, ...], recursive: bool, ou
 
     from dataclasses import asdict
 
-    from pyrt.cli.explain.compose import Composer, decode
+    from pyrt.cli.explain.compose import Composer
     from pyrt.cli.explain.images import LocalImages
+    from pyrt.cli.explain.subject import subject_of
     from pyrt.cli.explain.text import render
     from pyrt.config import load_config
 
@@ -54,7 +59,7 @@ def command(session: Session, /, filenames: tuple[str, ...], recursive: bool, ou
     failed = False
     for manifest in manifests:
         try:
-            found.append(composer.explain(*decode(manifest, session.namespace)))
+            found.append(composer.explain(subject_of(manifest, session.namespace)))
         except PyrtError as error:
             warn(message(error))
             failed = True

@@ -1,4 +1,4 @@
-"""From a manifest to its explanation, along the daemon's own way: decode, default, validate, translate, compile."""
+"""From a pod to its explanation, along the daemon's own way: translate, compile."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from pyrt.cli.explain import placeholders
 from pyrt.cli.explain.cgroups import cgroup_part, place
 from pyrt.cli.explain.images import LocalImages, config_of, image_part
 from pyrt.cli.explain.model import ContainerPart, Explanation, SandboxPart
-from pyrt.cli.failure import CliError
-from pyrt.cli.manifests import Manifest
-from pyrt.client.errors import ApiError, Cause
+from pyrt.cli.explain.subject import Subject
 from pyrt.config import Config
-from pyrt.kube.admission import admit_pod
 from pyrt.kube.container import Container
-from pyrt.kube.decode import DecodeError, from_object
-from pyrt.kube.defaults import set_pod_defaults
 from pyrt.kube.pod import Pod
 from pyrt.kube.qos import qos_class
-from pyrt.kube.support import check
-from pyrt.kube.validation import validate_pod_create
 from pyrt.launch.container import compile_container
 from pyrt.launch.context import ContainerContext, OverlayRoot
 from pyrt.launch.features import Features
@@ -43,32 +36,6 @@ FIRST = 0
 """The place in the address pool that serves as the example."""
 
 
-def decode(manifest: Manifest, namespace: str) -> tuple[Pod, tuple[str, ...]]:
-    """A defaulted and valid Pod, and the warnings about it.
-
-    Raises :class:`ApiError`, as the server would answer, for one that is not valid.
-    """
-    kind = (manifest.object.get("apiVersion"), manifest.object.get("kind"))
-    if kind != ("v1", "Pod"):
-        raise CliError(f"{manifest.source}: only pods can be explained, and this is a {kind[1]} of {kind[0]}")
-    try:
-        pod = from_object(manifest.object, Pod)
-    except DecodeError as error:
-        text = f'Pod in version "v1" cannot be handled as a Pod: {error.message}'
-        raise ApiError(400, "BadRequest", text).with_source("explaining", manifest.source) from error
-    pod.metadata.namespace = pod.metadata.namespace or namespace
-    pod.metadata.uid = pod.metadata.uid or placeholders.UID
-    set_pod_defaults(pod)
-    findings = check(pod)
-    problems = [*validate_pod_create(pod), *findings.refused]
-    if problems:
-        causes = tuple(Cause(problem.field, problem.message, problem.reason) for problem in problems)
-        name = pod.metadata.name
-        raise ApiError(422, "Invalid", "", kind="Pod", name=name, causes=causes, has_details=True)
-    admit_pod(pod)
-    return pod, findings.warnings
-
-
 class Composer:
     """Explains pods for one configuration."""
 
@@ -79,8 +46,9 @@ class Composer:
         self._paths = RuntimePaths.of(config)
         self._driver = open_driver(config.cgroup.driver, config.cgroup.parent)
 
-    def explain(self, pod: Pod, warnings: tuple[str, ...]) -> Explanation:
+    def explain(self, subject: Subject) -> Explanation:
         """Everything about one pod."""
+        pod = subject.pod
         volumes = plan_volumes(pod, self._facts)
         sandbox = sandbox_config(pod, self._facts, attempt=0, accepted_at=0, volumes=volumes)
         link = None if sandbox.network is NamespaceMode.NODE else self._attachment(sandbox)
@@ -106,7 +74,8 @@ class Composer:
             cgroup=cgroup_part(self._driver, sandbox.cgroup_parent, linux_resources(sandbox.resources)),
             nftables=self._nftables(sandbox, link),
             containers=tuple(containers),
-            warnings=warnings,
+            warnings=subject.warnings,
+            origin=subject.origin,
         )
 
     def _attachment(self, sandbox: SandboxConfig) -> Attachment:

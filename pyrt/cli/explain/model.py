@@ -72,3 +72,5 @@ class Explanation:
     nftables: tuple[str, ...]
     containers: tuple[ContainerPart, ...]
     warnings: tuple[str, ...] = field(default=())
+    origin: str = ""
+    """Where the pod comes from, if not straight from a manifest: a workload's template."""

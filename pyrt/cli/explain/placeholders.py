@@ -11,6 +11,8 @@ UID = "00000000-0000-0000-0000-000000000000"
 """metadata.uid."""
 SANDBOX = "sandbox"
 """The sandbox's id, a part of paths: ``/run/pyrt/pods/<sandbox>``."""
+NAME_END = "xxxxx"
+"""What the names of pods that are made of a template end with."""
 ENTRYPOINT = "<entrypoint of the image>"
 
 UNKNOWN_IMAGE = "its entrypoint, environment, working directory, user and layers: the image is not on this machine"

@@ -16,6 +16,8 @@ def render(explanation: Explanation) -> str:
 
 def _lines(pod: Explanation) -> Iterator[str]:
     yield f"Pod {pod.namespace}/{pod.name} ({pod.qos_class})"
+    if pod.origin:
+        yield f"  {pod.origin}"
     for warning in pod.warnings:
         yield f"  Warning: {warning}"
     yield f"  Ids are given when it is made; here {UID} stands for its uid, {SANDBOX!r} for its sandbox,"

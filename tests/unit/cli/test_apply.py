@@ -113,6 +113,22 @@ def test_unknown_kinds(server: Server, pyrt: Pyrt, tmp_path: Path) -> None:
     assert 'no matches for kind "Unicorn" in version "v1"' in pyrt("apply", "-f", str(path)).err
 
 
+def test_a_workload_is_refused_by_its_kind(server: Server, pyrt: Pyrt, tmp_path: Path) -> None:
+    served = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["create", "get"]}
+    listed = {"name": "nodes", "kind": "Node", "verbs": ["get"]}
+    server.routes |= {"GET /api/v1": answer({"resources": [served, listed]}), "GET /apis": answer({})}
+    path = tmp_path / "job.yaml"
+    path.write_text("apiVersion: batch/v1\nkind: Job\nmetadata: {name: hello}\nspec: {template: {}}")
+    for verb in ("apply", "create"):
+        result = pyrt(verb, "-f", str(path))
+        assert (result.code, result.err) == (
+            1,
+            f'error: resource mapping not found for name: "hello" namespace: "" from "{path}": no matches for kind '
+            '"Job" in version "batch/v1"\n'
+            'pyrt supports the kinds Pod; what the pods of this Job would be is shown by "pyrt explain"\n',
+        )
+
+
 def test_namespaces_have_to_agree(server: Server, pyrt: Pyrt, tmp_path: Path) -> None:
     path = tmp_path / "u.yaml"
     path.write_text(POD.replace("{name: web}", "{name: web, namespace: one}"))

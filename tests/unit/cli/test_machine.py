@@ -164,8 +164,42 @@ def test_explain_refuses_what_the_server_refuses(pyrt: Pyrt, tmp_path: Path) -> 
     result = pyrt("explain", "-f", str(path))
     assert result.code == 1
     assert result.err == 'The Pod "web" is invalid: spec.containers[0].image: Required value\n'
-    path.write_text(MANIFEST.replace("kind: Pod", "kind: Job"))
-    assert "only pods can be explained" in pyrt("explain", "-f", str(path)).err
+    path.write_text(MANIFEST.replace("kind: Pod", "kind: Service"))
+    assert "can be explained, and this is a Service of v1" in pyrt("explain", "-f", str(path)).err
+
+
+JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: hello}
+spec:
+  template:
+    spec:
+      containers: [{name: hello, image: 'busybox:1.28', command: [sleep, "1"]}]
+      restartPolicy: OnFailure
+"""
+
+
+def test_explain_the_pod_of_a_template(pyrt: Pyrt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[paths]\nroot = "{tmp_path}/lib"\nrun = "{tmp_path}/run"\nlogs = "{tmp_path}/logs"\n')
+    monkeypatch.delenv("PYRT_SOCKET")
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB)
+    result = pyrt("explain", "-f", str(path), "--config", str(config))
+    assert (result.code, result.err) == (0, "")
+    first, second = result.out.splitlines()[:2]
+    assert first == "Pod default/hello-xxxxx (BestEffort)"
+    assert second.startswith(
+        "  as the template of Job hello (spec.template) has it; nothing else of the Job is looked at"
+    )
+    path.write_text(JOB.replace("image:", "imago:"))
+    said = pyrt("explain", "-f", str(path), "--config", str(config)).err
+    assert 'Job in version "batch/v1" cannot be handled as a Job: spec.template: strict decoding error: ' in said
+    path.write_text(JOB.replace("image: 'busybox:1.28', ", ""))
+    assert pyrt("explain", "-f", str(path), "--config", str(config)).err == (
+        'The Job "hello" is invalid: spec.template.spec.containers[0].image: Required value\n'
+    )
 
 
 def test_help_of_every_command_has_examples(pyrt: Pyrt) -> None:
