@@ -67,7 +67,7 @@ def pod_directory(uid: str, facts: NodeFacts) -> Path:
 def termination_file(pod: Pod, name: str, attempt: int, facts: NodeFacts) -> Path:
     """The host's side of ``terminationMessagePath``, a file for each instance."""
     # One path parsed, not five joined: this is asked several times for each container.
-    return Path(f"{facts.pods}/{pod.metadata.uid}/containers/{name}/{attempt}.message")
+    return Path(f"{facts.pods}/{pod.metadata.uid}/{name}.{attempt}.message")
 
 
 def sandbox_config(

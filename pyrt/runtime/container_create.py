@@ -52,12 +52,8 @@ def create_container(core: Core, sandbox_id: SandboxId, config: ContainerConfig)
 def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: ExitStack) -> None:
     directory = core.paths.container(record.id)
     spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
-    os.mkdir(directory, 0o711)
+    core.layers.take(directory)
     undo.callback(core.trash.throw, directory)
-    upper = f"{directory}/upper"
-    os.mkdir(upper)
-    os.chmod(upper, 0o755)  # it becomes the container's root directory, whatever our umask
-    os.mkdir(f"{directory}/work", 0o700)
     _make_log_directory(sandbox.config, record.config)
     path = f"{sandbox.config.cgroup_parent}/{record.id}"
     undo.callback(core.cgroups.remove, path)
@@ -135,7 +131,7 @@ def container_context(
     directory = paths.container(container_id)
     return ContainerContext(
         root=OverlayRoot(
-            layers=tuple(str(layer) for layer in config.image.layers),
+            layers=(paths.mountpoints, *map(str, config.image.layers)),
             upper=f"{directory}/upper",
             work=f"{directory}/work",
             mountpoint=directory,

@@ -21,6 +21,8 @@ from pyrt.network import Network
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
 from pyrt.runtime.container_spec import HostFacts
 from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
+from pyrt.runtime.layer_pool import LayerPool
+from pyrt.runtime.mountpoints import make_mountpoints
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.podprocess import PodProcess, StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
@@ -49,6 +51,7 @@ class Core:
         self.cgroups: CgroupDriver = open_driver(config.cgroup.driver, config.cgroup.parent)
         self.sweeper = CgroupSweeper(self.cgroups)
         self.trash = Trash(self.paths.trash)
+        self.layers = LayerPool(self.paths.spare, self.trash)
         self.host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.cgroup_mounts = tuple(hierarchy.mount_point for hierarchy in self.cgroups.hierarchies.v1)
         self.features = probe()
@@ -84,6 +87,8 @@ class Core:
         ):
             os.makedirs(directory, mode, exist_ok=True)
         self.trash.prepare()
+        self.layers.prepare()
+        make_mountpoints(self.paths.mountpoints)
         self.cgroups.prepare()
         self.plain_facts = self._facts(())
         self.network.start()

@@ -3,6 +3,8 @@
 ::
 
     <root>/containers/<id>/      upper, work (overlay)
+    <root>/spare/                directories for the writable layers of containers to come
+    <root>/mountpoints/          below every image: what containers have mounted over, if the image does not have it
     <root>/trash/                what is being removed, renamed out of the way in one call
     <run>/pods/<id>/             the pod process's own: control socket, starts, exits; shm and etc, mounts of its own
 """
@@ -20,13 +22,15 @@ class RuntimePaths:
 
     containers: str
     trash: str
+    spare: str
+    mountpoints: str
     pods: str
 
     @classmethod
     def of(cls, config: Config) -> RuntimePaths:
         """The paths of one instance."""
         root, run = str(config.paths.root), str(config.paths.run)
-        return cls(f"{root}/containers", f"{root}/trash", f"{run}/pods")
+        return cls(f"{root}/containers", f"{root}/trash", f"{root}/spare", f"{root}/mountpoints", f"{run}/pods")
 
     def container(self, container_id: str) -> str:
         """The container's directory on disk."""

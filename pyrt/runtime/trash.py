@@ -8,7 +8,9 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +23,7 @@ class Trash:
     def __init__(self, path: str) -> None:
         self._path = path
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pyrt-trash")
-        self._pending: set[asyncio.Future[None]] = set()
+        self._pending: set[asyncio.Future[Any]] = set()
 
     def prepare(self) -> None:
         """Make the directory, and begin to empty what an earlier daemon left in it."""
@@ -49,6 +51,20 @@ class Trash:
         future = asyncio.get_running_loop().run_in_executor(self._executor, _remove, path)
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
+
+    def run(self, work: Callable[[str], bool], path: str, done: Callable[[bool], None]) -> None:
+        """Have the thread do something with a directory, after what it has to do already; ``done`` is called with
+        the outcome, on the event loop.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work, path)
+
+        def finished(ended: asyncio.Future[bool]) -> None:
+            self._pending.discard(ended)
+            if not ended.cancelled():
+                done(ended.result())
+
+        self._pending.add(future)
+        future.add_done_callback(finished)
 
     async def drained(self) -> None:
         """Return when everything thrown away so far is gone."""

@@ -152,7 +152,7 @@ def test_the_termination_message_is_a_file_of_its_own():
     (mount,) = container().mounts
     assert (mount.container_path, mount.host_path) == (
         "/dev/termination-log",
-        Path("/pods/u1/containers/app/3.message"),
+        Path("/pods/u1/app.3.message"),
     )
 
 
