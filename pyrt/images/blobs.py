@@ -70,6 +70,11 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
+    def stored_at(self, digest: str) -> int:
+        """When it came here, in Unix nanoseconds."""
+        with _translated("stat", digest):
+            return self.path(digest).stat().st_mtime_ns
+
     def read(self, digest: str) -> bytes:
         """A small blob (manifest, configuration), verified again: the disk may have rotted."""
         with _translated("read", digest):

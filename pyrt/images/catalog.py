@@ -19,6 +19,7 @@ from pyrt.images.layers import LayerRecord, LayerStore
 from pyrt.images.manifest import ConfigFile, chain_ids
 from pyrt.images.reference import parse_reference
 from pyrt.images.types import Image
+from pyrt.kube.times import to_text
 from pyrt.store import Table
 
 _MAX_SPELLINGS = 10_000
@@ -102,7 +103,7 @@ class Catalog:
             size=record.size,
             config=config.inherited(),
             layers=self._layer_paths(record),
-            created=config.created or "",
+            created=config.created or to_text(self._blobs.stored_at(record.id)),
             architecture=config.architecture,
             os=config.os,
         )

@@ -47,7 +47,7 @@ class Image:
     layers: tuple[Path, ...]
     """Unpacked layer directories, lowest first; each may be shared with other images and is never written to."""
     created: str = ""
-    """RFC 3339, as the image's author wrote it; empty if unknown."""
+    """RFC 3339, as the image's author wrote it; of an image that does not say, when it came to this machine."""
     architecture: str = ""
     os: str = "linux"
 
