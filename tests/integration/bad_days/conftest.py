@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,14 +104,39 @@ def running(layout: Path, name: str, change: Callable[[Config], Config] = lambda
 
 @contextlib.contextmanager
 def prepared(name: str, change: Callable[[Config], Config] = lambda config: config) -> Iterator[Instance]:
-    """The same, not started; whoever starts it stops it."""
+    """The same, not started; whoever starts it stops it. Whatever happened, nothing of it stays on the machine."""
     directory = Path(tempfile.mkdtemp(prefix="pyrt-b-", dir="/var/tmp"))
     directory.chmod(0o755)
     instance = Instance(directory, change(for_instance(directory, name)))
     try:
         yield instance
     finally:
+        clear_away(instance)
         subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=True)
+
+
+def clear_away(instance: Instance) -> None:
+    """The daemon if a failed test left it, its pods' processes, its cgroups, and what stays for its next start."""
+    if instance.process is not None and instance.process.poll() is None:
+        instance.kill()
+    for pid in instance.pod_processes():
+        os.kill(pid, signal.SIGKILL)
+    parents = [path for path in Path("/sys/fs/cgroup").glob(f"**/{instance.config.cgroup.parent}") if path.is_dir()]
+    for parent in parents:
+        instance.until(lambda parent=parent: _removed(parent))
+    for family in ("ip", "ip6", "inet"):
+        command = ["nft", "delete", "table", family, instance.config.network.nft_table]
+        subprocess.run(command, check=False, capture_output=True)
+
+
+def _removed(cgroup: Path) -> bool:
+    """Whether a cgroup is gone with all below it; processes that have been killed may still be in it for a moment."""
+    try:
+        for directory, _, _ in list(os.walk(cgroup, topdown=False)):
+            os.rmdir(directory)
+    except OSError:
+        return not cgroup.exists()
+    return True
 
 
 def forget_pods(instance: Instance) -> None:

@@ -24,6 +24,7 @@ def instance():
         yield found
         if found.process is not None and found.process.poll() is None:
             found.stop()
+            assert "Traceback" not in found.log.read_text()
 
 
 def refuse(instance):
