@@ -23,7 +23,7 @@ from pyrt.config import dump_config, for_instance
 
 IMAGE = "busybox:1.36"
 PODS = "/api/v1/namespaces/default/pods"
-PATIENCE = 30
+PATIENCE = 120 if os.environ.get("PYRT_TEST_VM") else 30
 """Seconds after which a test gives up. Nothing is asserted about how long things take."""
 
 
@@ -222,8 +222,8 @@ class Daemon:
         parent, prefix = self.config.cgroup.parent, self.config.network.interface_prefix
         found = [
             os.path.join(directory, name)
-            for root in Path("/sys/fs/cgroup").iterdir()
-            for directory, names, _ in os.walk(root / parent)
+            for top in cgroups(parent)
+            for directory, names, _ in os.walk(top)
             for name in names
             if name.startswith("pod")
         ]
@@ -233,6 +233,12 @@ class Daemon:
         for path in (self.config.paths.run / "pods", self.config.paths.root / "pods", self.config.paths.logs):
             found += [str(entry) for entry in path.iterdir()] if path.exists() else []
         return found
+
+
+def cgroups(parent):
+    """An instance's directory in every hierarchy: one for each controller of v1, and that of v2."""
+    root = Path("/sys/fs/cgroup")
+    return [path for path in (root / parent, *root.glob(f"*/{parent}")) if path.is_dir()]
 
 
 def _quoted(word):
@@ -258,7 +264,7 @@ def finish(daemon):
     daemon.until(lambda: not daemon.leftovers())
     assert daemon.pod_processes() == []
     daemon.stop()
-    for path in Path("/sys/fs/cgroup").glob(f"*/{daemon.config.cgroup.parent}"):
+    for path in cgroups(daemon.config.cgroup.parent):
         for directory in sorted((p for p in path.rglob("*") if p.is_dir()), reverse=True):
             directory.rmdir()
         path.rmdir()

@@ -106,6 +106,7 @@ async def test_working_directory(host: Host) -> None:
     assert await host.prints("pwd", working_dir="/made/for/it") == "/made/for/it"
 
 
+@pytest.mark.core
 async def test_layers_stack_and_nothing_is_written_to_them(host: Host, workdir: Path) -> None:
     layers = []
     for number in range(130):
@@ -183,6 +184,7 @@ async def test_stop_signal_of_caller_container_and_image(
     assert host.output(container) == expected
 
 
+@pytest.mark.core
 async def test_what_ignores_the_signal_is_killed_with_all_its_children(host: Host) -> None:
     command = ("sh", "-c", "trap '' TERM; sleep 1000 & sleep 1000 & touch /tmp/ready; wait")
     _, container = await host.runtime.run_pod(host.sandbox(), host.container(*command))
@@ -206,6 +208,7 @@ async def test_stop_of_what_does_not_run(host: Host) -> None:
     assert host.runtime.list_containers() == []
 
 
+@pytest.mark.core
 async def test_what_is_left_in_a_shared_pid_namespace_goes_with_its_container(host: Host) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox(pid=NamespaceMode.POD))
     container = await host.start(sandbox.id, "sh", "-c", "setsid sleep 4711 & touch /tmp/ready; exec sleep 4712")
@@ -215,6 +218,7 @@ async def test_what_is_left_in_a_shared_pid_namespace_goes_with_its_container(ho
     await host.inside(other, "sh", "-c", "while ps -o args | grep -q '[s]leep 4711'; do sleep 0.01; done")
 
 
+@pytest.mark.core
 async def test_removal_of_a_running_container(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
     await host.runtime.remove_container(container)

@@ -55,16 +55,19 @@ async def test_another_user_has_no_capabilities(host: Host) -> None:
     assert int(status["CapBnd"], 16) == capabilities.mask(capabilities.DEFAULT) & HELD
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("value", [True, False])
 async def test_no_new_privileges(host: Host, value: bool) -> None:
     assert (await process_status(host, no_new_privileges=value))["NoNewPrivs"] == str(int(value))
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(("kind", "mode"), [("RuntimeDefault", "2"), ("Unconfined", "0")])
 async def test_seccomp_mode(host: Host, kind: str, mode: str) -> None:
     assert (await process_status(host, seccomp=Seccomp(kind)))["Seccomp"] == mode
 
 
+@pytest.mark.core
 async def test_the_default_filter_forbids_new_user_namespaces(host: Host) -> None:
     status, output = await host.run(
         "/bin/busybox", "unshare", "-U", "true", security=ContainerSecurity(run_as_user=1000)
@@ -90,6 +93,7 @@ async def test_a_missing_profile_is_named(host: Host) -> None:
         await host.run("true", security=security)
 
 
+@pytest.mark.core
 async def test_masked_paths_are_empty_and_read_only_ones_are_so(host: Host) -> None:
     script = """
     for p in /proc/kcore /proc/keys /proc/timer_list; do [ -e $p ] && head -c1 $p | wc -c; done
@@ -151,6 +155,7 @@ async def test_run_as_non_root(host: Host, user: int | None, words: str) -> None
         await host.run("true", security=ContainerSecurity(run_as_non_root=True, run_as_user=user))
 
 
+@pytest.mark.core
 async def test_privileged(host: Host) -> None:
     script = """
     grep -E 'CapEff|Seccomp:' /proc/self/status | cut -f2
@@ -165,6 +170,7 @@ async def test_privileged(host: Host) -> None:
     assert int(devices) > 20
 
 
+@pytest.mark.core
 async def test_devices_are_kept_away_by_the_cgroup(host: Host) -> None:
     if not host.runtime._core.cgroups.filters_devices:
         pytest.skip("this machine cannot filter devices")
@@ -175,6 +181,7 @@ async def test_devices_are_kept_away_by_the_cgroup(host: Host) -> None:
     assert output.splitlines()[-1] == "1"
 
 
+@pytest.mark.core
 async def test_a_device_of_the_host(host: Host) -> None:
     device = Device("/dev/mine", Path("/dev/kmsg"), "r")
     output = await host.prints("sh", "-c", "stat -c '%t:%T %F' /dev/mine; echo x > /dev/mine; :", devices=(device,))
@@ -207,6 +214,7 @@ async def test_nothing_of_the_host_is_open(host: Host) -> None:
         )  # ls's own, closed
 
 
+@pytest.mark.core
 async def test_the_hosts_root_cannot_be_reached(host: Host) -> None:
     script = "cd /proc/1/root && cat .pyrt-secret 2>/dev/null; cd ../../../..; ls -a / | grep pyrt; :"
     assert await host.prints("sh", "-c", script) == ""
@@ -227,6 +235,7 @@ def hostile_layer(workdir: Path) -> tuple[Path, Path]:
     return layer, victim
 
 
+@pytest.mark.core
 async def test_a_mount_target_that_is_a_link_to_the_host_stays_inside(host: Host, workdir: Path) -> None:
     layer, victim = hostile_layer(workdir)
     volume = workdir / "volume"

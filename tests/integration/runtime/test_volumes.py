@@ -23,6 +23,7 @@ def mount(volume: Volume, context: VolumeContext, where: str, **edit: object) ->
     return Mount(where, prepared.path, description=prepared.description, **edit)  # type: ignore[arg-type]
 
 
+@pytest.mark.core
 async def test_empty_dir_is_shared_by_the_containers_of_a_pod(host: Host, context: VolumeContext) -> None:
     volume = Volume(name="cache", empty_dir=EmptyDirVolumeSource())
     mounts = (mount(volume, context, "/cache"),)
@@ -43,6 +44,7 @@ async def test_empty_dir_outlives_its_containers(host: Host, context: VolumeCont
     assert await host.prints("cat", "/cache/x", mounts=mounts) == "hello"
 
 
+@pytest.mark.core
 async def test_empty_dir_in_memory_has_the_size_of_its_limit(host: Host, context: VolumeContext) -> None:
     prepared = prepare(Volume(name="m", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")), context)
     assert prepared.tmpfs is not None
@@ -57,6 +59,7 @@ async def test_empty_dir_in_memory_has_the_size_of_its_limit(host: Host, context
     assert status.exit_code == 1
 
 
+@pytest.mark.core
 async def test_host_path_file_and_directory(host: Host, context: VolumeContext, workdir: Path) -> None:
     (workdir / "file").write_text("of the host")
 
