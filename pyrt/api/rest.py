@@ -51,7 +51,7 @@ async def serve(store: Store, resource: Resource, call: Call) -> Answer | Stream
         case "watch":
             return watch_(store, resource, call)
         case "create":
-            return create(store, resource, call)
+            return await create(store, resource, call)
         case "update":
             return update(store, resource, call)
         case "patch":
@@ -147,7 +147,7 @@ def _table_encoder(resource: Resource, call: Call) -> watch.Encode:
     return encode
 
 
-def create(store: Store, resource: Resource, call: Call) -> Answer:
+async def create(store: Store, resource: Resource, call: Call) -> Answer:
     """Add an object: 201 with the object as it is now."""
     context = _context(call)
     strategy = resource.strategy
@@ -167,10 +167,11 @@ def create(store: Store, resource: Resource, call: Call) -> Answer:
         return strategy.encode(value)
 
     try:
-        item = store.objects.create(resource.kind, meta.namespace, meta.name, meta.uid, encoded)
+        item = store.objects.create(resource.kind, meta.namespace, meta.name, meta.uid, encoded, durable=False)
     except AlreadyExists as error:
         raise already_exists(resource.plural, meta.name, group=resource.group) from error
     strategy.created(value, item)
+    await store.synced()  # the work begins while the disk writes; the answer waits for it
     return _shown(resource, call, item, 201)
 
 
@@ -363,6 +364,7 @@ async def _delete_one(
         return _shown(resource, call, item)
     if resource.strategy.delete is not None:
         result = await resource.strategy.delete(item, options, context)
+        await store.synced()
         return answer(result) if isinstance(result, Status) else _shown(resource, call, result)
     try:
         store.objects.delete(resource.kind, item.namespace, item.name, uid=item.uid)

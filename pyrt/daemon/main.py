@@ -18,6 +18,8 @@ from pyrt.errors import PyrtError
 
 log = logging.getLogger(__name__)
 
+_GC_THRESHOLDS = (10_000, 20, 20)
+
 PROCESS_NAME = "pyrt-daemon"
 """What ps(1) and top(1) show instead of ``python3`` (PR_SET_NAME: at most 15 bytes)."""
 
@@ -54,6 +56,9 @@ async def _serve(config: Config) -> None:
         # What exists now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # A pod's life makes thousands of objects, nearly all of which reference counting takes back: by default the
+        # collector would look for cycles several times in each.
+        gc.set_threshold(*_GC_THRESHOLDS)
         notifier.ready(f"{len(daemon.supervisor.pods())} pods")
         await stop.wait()
         log.info("stopping; pods run on")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyrt.launch.errors import LaunchError
@@ -33,6 +34,7 @@ def _bytes(value: bytes) -> bytes:
     return _U32(len(value)) + value + _PADDING[len(value) & 3]
 
 
+@functools.lru_cache(maxsize=2048)
 def _text(value: str) -> bytes:
     data = value.encode("utf-8", "surrogateescape")
     if b"\0" in data:
@@ -60,7 +62,14 @@ _ENCODERS: dict[str, Callable[[Any], bytes]] = {
 }
 
 
-def encode_record(code: int, signature: str, arguments: Iterable[object]) -> bytes:
-    """One operation: its code, its length, its arguments as the signature's letters say."""
-    body = b"".join([_ENCODERS[kind](value) for kind, value in zip(signature, arguments, strict=True)])
+def encoders(signature: str) -> tuple[Callable[[Any], bytes], ...]:
+    """What encodes the arguments of a signature, one after the other."""
+    return tuple(_ENCODERS[kind] for kind in signature)
+
+
+def encode_record(code: int, encode: Sequence[Callable[[Any], bytes]], arguments: Sequence[Any]) -> bytes:
+    """One operation: its code, its length, its arguments, each as its encoder says."""
+    if len(encode) != len(arguments):
+        raise ValueError(f"operation {code} has {len(encode)} arguments, got {len(arguments)}")
+    body = b"".join([one(value) for one, value in zip(encode, arguments)])  # noqa: B905 - checked above, and hot
     return _RECORD.pack(code, len(body) + 8) + body

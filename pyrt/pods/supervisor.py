@@ -242,7 +242,7 @@ class Supervisor:
             return msgspec.json.encode(pod)
 
         try:
-            with self._store.transaction(durable=True):
+            with self._store.transaction():
                 self._leftovers.put(meta.uid, msgspec.json.encode(leftover))
                 self._store.objects.delete(KIND, meta.namespace, meta.name, data=encoded, uid=meta.uid)
         except (NotFound, Conflict):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,10 @@ class Store:
             self._resource_version = 0
             self._resource_version = self._start_counter()
             undo.pop_all()
+        self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pyrt-sync")
+        self._syncing = False
+        self._next_sync: asyncio.Future[None] | None = None
+        """What those wait for whose commits the sync under way may have missed."""
         self._tables: dict[str, Table] = {}
         self.history = History(self._resource_version, history)
         self.objects = Objects(self)
@@ -186,6 +192,37 @@ class Store:
         except OSError as error:
             raise StoreError(subject=f"database {self.path}", operation="sync", errno=error.errno) from error
 
+    async def synced(self) -> None:
+        """Return when everything committed so far is on disk: durability without keeping the event loop waiting.
+
+        For who commits with ``durable=False``, goes on, and answers afterwards. Those who ask while the disk is busy
+        share the next sync. Raises :class:`~pyrt.store.StoreError`.
+        """
+        if self._next_sync is None:
+            self._next_sync = asyncio.get_running_loop().create_future()
+        answer = self._next_sync
+        if not self._syncing:
+            self._begin_sync()
+        await asyncio.shield(answer)
+
+    def _begin_sync(self) -> None:
+        answer, self._next_sync = self._next_sync, None
+        if answer is None:
+            return
+        self._syncing = True
+
+        def done(sync: asyncio.Future[None]) -> None:
+            self._syncing = False
+            error = sync.exception()
+            if error is None:
+                answer.set_result(None)
+            else:
+                answer.set_exception(error)
+                answer.exception()  # whoever asked may have gone
+            self._begin_sync()
+
+        asyncio.get_running_loop().run_in_executor(self._syncer, self._sync).add_done_callback(done)
+
     def table(self, name: str) -> Table:
         """The key/value table of that name; it exists as soon as something is put into it."""
         table = self._tables.get(name)
@@ -203,6 +240,7 @@ class Store:
         """Write the log back into the database file and let go of the directory. Idempotent."""
         if self._log_fd < 0:
             return
+        self._syncer.shutdown(wait=True)
         try:
             self._connection.close()
         except sqlite3.Error as error:

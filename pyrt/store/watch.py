@@ -170,7 +170,8 @@ class Watch:
     def wake(self) -> None:
         """Let a waiting reader look again. For :class:`History`."""
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            # In a later turn: whoever made the change goes first, and several changes are read together.
+            self._waiter.get_loop().call_soon(_finish, self._waiter)
 
     def close(self) -> None:
         """End the watch; a waiting reader returns. Idempotent."""
@@ -184,3 +185,8 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

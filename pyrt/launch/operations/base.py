@@ -8,10 +8,11 @@ descriptor and cannot leave it, except with ``HOST``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
-from pyrt.launch.encoding import encode_record
+from pyrt.launch.encoding import encode_record, encoders
 
 HOST = 0xFFFFFFFE
 """Instead of a descriptor: absolute paths from the current root directory."""
@@ -41,6 +42,7 @@ class Operation:
     CODE: ClassVar[int]
     SIGNATURE: ClassVar[str]
     _NAMES: ClassVar[tuple[str, ...]]
+    _ENCODERS: ClassVar[tuple[Callable[[Any], bytes], ...]]
 
     def arguments(self) -> tuple[Any, ...]:
         """The values that travel, in the signature's order."""
@@ -48,7 +50,7 @@ class Operation:
 
     def encode(self) -> bytes:
         """The record of this operation."""
-        return encode_record(self.CODE, self.SIGNATURE, self.arguments())
+        return encode_record(self.CODE, self._ENCODERS, self.arguments())
 
     def describe(self) -> str:
         """One line for people; the beginning of an error message."""
@@ -64,6 +66,7 @@ T = TypeVar("T", bound=Operation)
 def operation(cls: type[T]) -> type[T]:
     """Register an operation under its code."""
     cls._NAMES = tuple(f.name for f in fields(cls) if f.name != "note")  # type: ignore[arg-type]
+    cls._ENCODERS = encoders(cls.SIGNATURE)
     OPERATIONS[cls.CODE] = cls
     return cls
 
