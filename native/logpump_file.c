@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "logpump.h"
 #include "pod_text.h"
+#include "syscalls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -53,6 +54,31 @@ static int open_current(const struct log_file *f, uint64_t *size)
 	return fd;
 }
 
+/* The directory, of whose path the last two names (<pod>/<container>) must not be links: a pod that has the log directory
+ * mounted may replace its own by one to any directory of the host. */
+static int open_directory(const char *dir)
+{
+	char base[4096];
+	const char *rest = dir + strlen(dir);
+	int fd, dirfd;
+
+	for (int names = 0; names < 2 && rest > dir; names++)
+		do
+			rest--;
+		while (rest > dir && *rest != '/');
+	memcpy(base, dir, (size_t)(rest - dir));
+	base[rest - dir] = 0;
+	rest += strspn(rest, "/");
+	fd = open(base[0] ? base : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	dirfd = sys_openat2(fd, *rest ? rest : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+	int err = errno;
+	close(fd);
+	errno = err;
+	return dirfd;
+}
+
 struct log_file *log_open(const char *path, size_t path_len, uint64_t max_size, uint32_t max_files)
 {
 	const char *slash = memrchr(path, '/', path_len);
@@ -73,7 +99,7 @@ struct log_file *log_open(const char *path, size_t path_len, uint64_t max_size, 
 	f->max_size = max_size;
 	f->rotate_at = max_size ? max_size : UINT64_MAX;
 	f->max_files = max_files;
-	f->dirfd = open(dir_len ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->dirfd = open_directory(dir);
 	f->fd = f->dirfd < 0 ? -1 : open_current(f, &f->size);
 	if (f->fd >= 0)
 		return f;

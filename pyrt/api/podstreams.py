@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
 from pyrt.api.call import Call, Streamed
-from pyrt.api.errors import ApiError, bad_request, not_found, status_object, success
+from pyrt.api.errors import ApiError, bad_request, internal, not_found, status_object, success
 from pyrt.api.query import flag, integer
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId
@@ -41,6 +41,15 @@ _MAX_MESSAGE: Final = 1 << 20
 """Bytes in one WebSocket message from a client."""
 
 
+@contextlib.contextmanager
+def _told(path: Any) -> Iterator[None]:
+    """A log that cannot be read: somebody removed it, or put something else there."""
+    try:
+        yield
+    except OSError as error:
+        raise internal(f"failed to open log file {path}: {error.strerror}") from error
+
+
 class PodStreams:
     """Answers for the streams of pods."""
 
@@ -68,13 +77,15 @@ class PodStreams:
         stopped = asyncio.Event()
         if running is None or not options.follow:
             stopped.set()
-            async for piece in read_log(path, options, stopped):
-                yield piece
+            with _told(path):
+                async for piece in read_log(path, options, stopped):
+                    yield piece
             return
         end = asyncio.create_task(self._wait(running, stopped))
         try:
-            async for piece in read_log(path, options, stopped):
-                yield piece
+            with _told(path):
+                async for piece in read_log(path, options, stopped):
+                    yield piece
         finally:
             end.cancel()
             await asyncio.gather(end, return_exceptions=True)

@@ -13,6 +13,7 @@ import pytest
 
 from pyrt.config import Config
 from pyrt.images.types import Image
+from tests.integration.daemon.conftest import daemon, layout, pod, shared  # noqa: F401 - fixtures
 from tests.integration.runtime.conftest import Host
 
 SOURCE = Path(__file__).with_name("attack.c")
