@@ -103,6 +103,20 @@ async def test_odd_users(host: Host, user: str) -> None:
         await host.run("id", image=host.image(user=user), security=ContainerSecurity(run_as_non_root=True))
 
 
+async def test_a_user_whose_name_is_a_number(host: Host, workdir: Path) -> None:
+    """runc CVE-2016-3697: an entry of /etc/passwd named 1000 with uid 0 made USER 1000 root."""
+    layer = workdir / "layer"
+    (layer / "etc").mkdir(parents=True)
+    (layer / "etc/passwd").write_text("1000:x:0:0::/:/bin/sh\n")
+    (layer / "etc/group").write_text("1000:x:0:\n")
+    for image, security in (
+        (host.image(layer, user="1000:1000"), ContainerSecurity()),
+        (host.image(layer), ContainerSecurity(run_as_user=1000, run_as_group=1000)),
+    ):
+        output = await host.prints("sh", "-c", "id -u; id -g", image=image, security=security)
+        assert output.split() == ["1000", "1000"]
+
+
 async def test_root_by_another_name(host: Host, workdir: Path) -> None:
     """runAsNonRoot looks at the number, not at the name the image gives it."""
     layer = workdir / "layer"
