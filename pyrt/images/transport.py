@@ -126,6 +126,8 @@ class Transport:
             response.release()
             self._check_redirect(url, target)
             if urlsplit(target).netloc != urlsplit(url).netloc:
+                if form is not None:  # it holds a secret
+                    raise UnavailableError(f"refused to follow its redirect to {target}", subject=self._subject)
                 sent.pop("Authorization", None)
             url, parameters = target, None
         else:

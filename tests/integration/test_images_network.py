@@ -22,6 +22,7 @@ from aiohttp import web
 from pyrt.config.schema import Images, Mirror, Registry
 from pyrt.images import errors
 from pyrt.images.service import ImageService
+from pyrt.images.transport import Transport, Trust
 from pyrt.images.types import LayerProgress, LayerState
 from pyrt.store import Store
 from rootfs import registry
@@ -488,6 +489,28 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(layout: Path
     assert image.repo_tags
     assert storage.seen
     assert all("Authorization" not in request.headers for request in storage.seen)
+
+
+async def test_a_refresh_token_does_not_follow_a_redirect_to_another_host() -> None:
+    seen: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        seen.append(await request.text())
+        return web.Response(text="{}")
+
+    async with serve(web.post("/token", elsewhere)) as behind:
+
+        async def token(_: web.Request) -> web.Response:
+            raise web.HTTPTemporaryRedirect(f"http://{behind}/token")
+
+        async with serve(web.post("/token", token)) as front:
+            transport = Transport(Trust(insecure=True), subject="registry", stall_timeout=30)
+            try:
+                with pytest.raises(errors.UnavailableError, match="refused to follow its redirect"):
+                    await transport.request("POST", f"http://{front}/token", form={"refresh_token": "x"}, limit=1000)
+            finally:
+                await transport.close()
+    assert seen == []
 
 
 async def test_tls(layout: Path, workdir: Path) -> None:
