@@ -31,6 +31,8 @@ int spawn_program(const char *path, char *const argv[], char *const envp[], cons
 size_t n,
                   unsigned flags, int cgroup_fd, pid_t *pid, int *pidfd);
 
+int remove_tree(const char *path);
+
 static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd);
 int unshare(int flags);
 int setns(int fd, int flags);
@@ -56,6 +58,7 @@ SOURCE = """
 #include "plan.h"
 #include "plan_ops.h"
 #include "program.h"
+#include "remove_tree.h"
 #include "syscalls.h"
 #include <linux/bpf.h>
 #include <sched.h>

@@ -42,6 +42,7 @@ from pyrt._native.processes import (
     spawn,
     unshare,
 )
+from pyrt._native.trees import remove_tree
 
 __all__ = [
     "FSCONFIG_CMD_CREATE",
@@ -72,6 +73,7 @@ __all__ = [
     "plan_play",
     "plan_spawn",
     "read_report",
+    "remove_tree",
     "setns",
     "spawn",
     "umount",

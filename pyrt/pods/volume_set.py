@@ -60,7 +60,7 @@ class VolumeSet:
                 try:
                     fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
                 except FileNotFoundError:
-                    os.makedirs(path.parent, 0o711, exist_ok=True)
+                    os.mkdir(path.parent, 0o711)
                     fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
                 os.fchmod(fd, 0o666)  # the container may run as anyone, and the umask is ours
                 os.close(fd)

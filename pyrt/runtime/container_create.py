@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from pyrt.cgroups import Join
 from pyrt.errors import PyrtError
@@ -70,6 +70,8 @@ def _make_log_directory(sandbox: SandboxConfig, config: ContainerConfig) -> None
         return
     directory = (sandbox.log_directory / config.log_path).parent
     try:
+        with suppress(FileExistsError):
+            os.mkdir(sandbox.log_directory, 0o755)
         os.mkdir(directory, 0o755)
     except FileExistsError:
         pass

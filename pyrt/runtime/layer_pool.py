@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 from typing import Final
 
+from pyrt._native import remove_tree
 from pyrt.runtime.trash import Trash
 
 SPARES: Final = 16
@@ -93,9 +93,9 @@ def _renew(directory: str) -> bool:
     """Make a used one new; ``upper`` was the container's, and is replaced."""
     try:
         upper, work = f"{directory}/upper", f"{directory}/work"
-        shutil.rmtree(upper)
+        remove_tree(upper)
         for name in os.listdir(work):
-            shutil.rmtree(f"{work}/{name}")
+            remove_tree(f"{work}/{name}")
         os.mkdir(upper)
         os.chmod(upper, 0o755)
         return sorted(os.listdir(directory)) == ["upper", "work"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -11,6 +10,8 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from pyrt._native import remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,12 @@ class Trash:
 
 def _remove(path: str) -> None:
     """Rmtree that never follows a symbolic link. What cannot be removed is logged and left for the next daemon."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(path, onerror=_complain)
+    try:
+        remove_tree(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        shutil.rmtree(path, onerror=_complain)  # as much of it as can be, and what cannot by name
 
 
 def _complain(_function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
