@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyrt.api.call import Answer, Call
 from pyrt.api.errors import not_found
-from pyrt.api.images import GROUP, Images
+from pyrt.api.images import GROUP, LISTED, VERSION, Images
 from pyrt.api.kinds import metrics
 from pyrt.api.kinds.events import events
 from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
@@ -90,4 +90,5 @@ def build(parts: Parts) -> ApiServer:
         },
         custom_streams={("POST", GROUP, "images/import"): images.import_},
         groups={(metrics.GROUP, metrics.VERSION): usage.serve},
+        listed={(metrics.GROUP, metrics.VERSION): metrics.LISTED, (GROUP, VERSION): LISTED},
     )

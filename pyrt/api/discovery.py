@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyrt
@@ -46,9 +47,31 @@ def group(name: str, version: str) -> dict[str, Any]:
     return {"name": name, "versions": [entry], "preferredVersion": entry}
 
 
-def resource_list(group_name: str, version: str, resources: Iterable[Resource]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A resource that is answered by hand, as discovery tells of it."""
+
+    name: str
+    singular: str
+    kind: str
+    verbs: tuple[str, ...]
+    namespaced: bool = False
+
+
+def resource_list(
+    group_name: str, version: str, resources: Iterable[Resource], listed: Iterable[Listed] = ()
+) -> dict[str, Any]:
     """``/api/v1`` and ``/apis/{group}/{version}``."""
-    entries: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "singularName": one.singular,
+            "namespaced": one.namespaced,
+            "kind": one.kind,
+            "verbs": list(one.verbs),
+        }
+        for one in listed
+    ]
     for resource in resources:
         if (resource.group, resource.version) != (group_name, version):
             continue

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from pyrt.api.call import Answer, Call, Streamed, answer
+from pyrt.api.discovery import Listed
 from pyrt.api.errors import ApiError, bad_request, not_found
 from pyrt.api.query import flag
 from pyrt.images.errors import ImageError, ImageInUseError, InvalidReferenceError, NotFoundError, UnauthorizedError
@@ -24,6 +25,7 @@ from pyrt.pods.supervisor import Supervisor
 GROUP: Final = "pyrt.dev"
 VERSION: Final = "v1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
+LISTED: Final = (Listed("images", "image", "Image", ("delete", "list")),)
 _FORMATS: Final = {
     "": ArchiveFormat.OCI_ARCHIVE,
     "oci-archive": ArchiveFormat.OCI_ARCHIVE,

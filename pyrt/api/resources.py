@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pyrt.api.table import Column
+from pyrt.kube.base import KubeStruct
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.response import DeleteOptions, Status
 from pyrt.store import StoredObject
@@ -99,6 +100,8 @@ class Resource:
     columns: tuple[Column, ...] = ()
     cells: Callable[[Any], list[Any]] | None = None
     """One row of a Table, of the decoded object; ``None``: name and creation time."""
+    type: type[KubeStruct] | None = None
+    """What its objects decode to: for OpenAPI."""
     derived: Callable[[], list[bytes]] | None = None
     """For kinds that are computed, not stored: the JSON of every object now."""
 

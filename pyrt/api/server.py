@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from pyrt.api import discovery, rest
+from pyrt.api import discovery, openapi, rest
 from pyrt.api.call import BODY_LIMIT, JSON, Answer, Call, Streamed, answer
 from pyrt.api.errors import ApiError, internal, method_not_allowed, no_such_path, too_large, unavailable
 from pyrt.api.resources import Resource
@@ -35,8 +35,8 @@ class ApiServer:
     """Serves one table of kinds.
 
     ``subresources`` are by (resource, name); ``custom`` by (method, group, path below the group's version);
-    ``groups`` are handlers of whole groups. Stream handlers get the request itself: they upgrade it, or read a body
-    without bound.
+    ``groups`` are handlers of whole groups, and ``listed`` what discovery says of what is answered by hand. Stream
+    handlers get the request itself: they upgrade it, or read a body without bound.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class ApiServer:
         custom: Mapping[tuple[str, str, str], Handler],
         custom_streams: Mapping[tuple[str, str, str], StreamHandler],
         groups: Mapping[tuple[str, str], Handler],
+        listed: Mapping[tuple[str, str], Iterable[discovery.Listed]],
     ) -> None:
         self._store = store
         self._resources = list(resources)
@@ -58,6 +59,7 @@ class ApiServer:
         self._custom = custom
         self._custom_streams = custom_streams
         self._groups = groups
+        self._listed = listed
         self._extra_groups = sorted({*groups, *((group, "v1") for _, group, _ in (*custom, *custom_streams))})
         self.stopping = False
         self._streaming: set[asyncio.Task[Any]] = set()
@@ -176,7 +178,8 @@ class ApiServer:
             known = {(r.group, r.version) for r in self._resources} | set(self._extra_groups)
             if (route.group, route.version) not in known:
                 raise no_such_path()
-            return answer(discovery.resource_list(route.group, route.version, self._resources))
+            listed = self._listed.get((route.group, route.version), ())
+            return answer(discovery.resource_list(route.group, route.version, self._resources, listed))
         match [part for part in path.split("/") if part]:
             case ["api"]:
                 return answer(discovery.api_versions())
@@ -186,6 +189,12 @@ class ApiServer:
                 for group, version in {(r.group, r.version) for r in self._resources} | set(self._extra_groups):
                     if group == name:
                         return answer({"kind": "APIGroup", "apiVersion": "v1"} | discovery.group(group, version))
+            case ["openapi", "v3"]:
+                return answer(openapi.index(self._resources))
+            case ["openapi", "v3", *rest]:
+                for group, version in {(r.group, r.version) for r in self._resources}:
+                    if "/".join(rest) == openapi.path_of(group, version):
+                        return answer(openapi.document(group, version, self._resources))
             case ["version"]:
                 return answer(discovery.version())
             case ["healthz" | "livez" | "readyz", *_]:
@@ -193,7 +202,7 @@ class ApiServer:
                     return Answer(503, b"stopping", "text/plain")
                 return Answer(200, b"ok", "text/plain")
             case []:
-                paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]
+                paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
                 return answer({"paths": paths})
         raise no_such_path()
 

@@ -69,6 +69,7 @@ def events() -> Resource:
             "source": ("source", "component"),
             "reportingComponent": ("reportingComponent",),
         },
+        type=Event,
         columns=COLUMNS,
         cells=_cells,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 import psutil
 
 from pyrt.api.call import Answer, Call, answer
+from pyrt.api.discovery import Listed
 from pyrt.api.errors import ApiError, not_found
 from pyrt.api.selectors import parse_labels
 from pyrt.errors import PyrtError
@@ -22,6 +23,11 @@ from pyrt.runtime.status import ContainerState
 
 GROUP: Final = "metrics.k8s.io"
 VERSION: Final = "v1beta1"
+READ: Final = ("get", "list")
+LISTED: Final = (
+    Listed("nodes", "node", "NodeMetrics", READ),
+    Listed("pods", "pod", "PodMetrics", READ, namespaced=True),
+)
 _FIRST_WINDOW: Final = 1_000_000_000
 
 

@@ -168,6 +168,7 @@ def namespaces(strategy: NamespaceStrategy) -> Resource:
         namespaced=False,
         short_names=("ns",),
         fields={"status.phase": ("status", "phase")},
+        type=Namespace,
         columns=(NAME, Column("Status", description="Active or Terminating."), AGE),
         cells=_cells,
     )

@@ -119,6 +119,7 @@ def pods(strategy: PodStrategy) -> Resource:
             "status.podIP": ("status", "podIP"),
             "status.nominatedNodeName": ("status", "nominatedNodeName"),
         },
+        type=Pod,
         columns=COLUMNS,
         cells=cells,
     )

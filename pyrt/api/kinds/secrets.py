@@ -68,6 +68,7 @@ def secrets() -> Resource:
         verbs=ALL_VERBS,
         strategy=SecretStrategy(),
         fields={"type": ("type",)},
+        type=Secret,
         columns=(
             NAME,
             Column("Type", description="What the data is for."),
