@@ -230,6 +230,7 @@ def world(workdir: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     world = World(config, store, Network(config, store), host, outside)
     try:
         outside.ip("link set lo up")
+        host.set_sysctl("net/ipv6/conf/default/dad_transmits", "0")  # the cable is not under test
         _wire(host, outside)
         host.set_sysctl("net/ipv4/ip_forward", "0")  # a new namespace starts with the machine's value
         world.network.start()
@@ -261,6 +262,7 @@ def _wire(host: Namespace, outside: Namespace) -> None:
         holder.wait()
     outside.ip(f"address add {OUTSIDE_V4}/24 dev up1", f"address add {OUTSIDE_V6}/64 dev up1 nodad", "link set up1 up")
     host.ip(f"route add default via {OUTSIDE_V4}", f"-6 route add default via {OUTSIDE_V6}")
+    _wait_for_address(host, "inet6 fe80:")  # the kernel makes it in its own time; tests compare states
 
 
 def _family(address: str) -> socket.AddressFamily:
