@@ -72,7 +72,14 @@ def view(host: Host) -> tuple[object, ...]:
     found: list[object] = []
     for what in (["addr"], ["route", "show", "table", "all"], ["neigh"], ["-6", "route", "show", "table", "all"]):
         listed = json.loads(subprocess.run(["ip", "-j", *what], capture_output=True, check=True).stdout or b"[]")
-        mine = [entry for entry in listed if str(entry.get("dev") or entry.get("ifname", "")).startswith(prefix)]
+        # Without nftables' guard the host may note the link-local address of whoever advertises itself, on that very
+        # link, where it sends to none.
+        mine = [
+            entry
+            for entry in listed
+            if str(entry.get("dev") or entry.get("ifname", "")).startswith(prefix)
+            and not (what == ["neigh"] and entry["dst"].startswith("fe80:"))
+        ]
         found.append([{k: v for k, v in entry.items() if k in ("dst", "lladdr", "gateway", "addr_info", "state")}
                       for entry in mine])  # fmt: skip
     routes = subprocess.run(["ip", "-6", "route", "show", "default"], capture_output=True, check=True).stdout
