@@ -745,7 +745,7 @@ def _wait_for_address(host: Namespace, prefix: str) -> None:
     with host.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as events:
         events.bind((0, 0x100))  # RTMGRP_IPV6_IFADDR
         events.settimeout(20)
-        while prefix not in host.show("ip -6 address show dev up0"):
+        while prefix not in (seen := host.show("ip -6 address show dev up0")) or "tentative" in seen:
             events.recv(65536)
 
 
