@@ -117,6 +117,19 @@ static int walk(int at, char path[PATH_MAX], enum path_kind kind, mode_t mode)
 	return 0;
 }
 
+/* The common case: only the last name is missing. -1 if it is not, and then the walk will say why. */
+static int make_last(int at, char *path, enum path_kind kind, mode_t mode)
+{
+	char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	if (slash == NULL || slash == path || name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -1;
+	*slash = '\0';
+	AUTO_FD parent = path_open(at, path, O_PATH | O_DIRECTORY);
+	*slash = '/';
+	return parent < 0 ? -1 : make_one(parent, name, kind, mode);
+}
+
 int path_make(int at, const char *path, enum path_kind kind, mode_t mode)
 {
 	char buf[PATH_MAX];
@@ -129,6 +142,8 @@ int path_make(int at, const char *path, enum path_kind kind, mode_t mode)
 		return -1;
 	}
 	memcpy(buf, path, strlen(path) + 1);
+	if (make_last(at, buf, kind, mode) == 0)
+		again = 0;
 	for (int i = 0; i < LINKS_MAX && again == 1; i++)
 		again = walk(at, buf, kind, mode);
 	if (again < 0)
