@@ -160,10 +160,11 @@ def test_the_deadline(daemon, pod):
 def test_a_deletion_gives_grace(daemon, pod):
     mounts = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
     directory = daemon.config.paths.root.parent
-    manifest = pod("web", "trap 'echo bye > /d/bye; exit 0' TERM; while true; do sleep 0.1; done", container=mounts)
+    script = "trap 'echo bye > /d/bye; exit 0' TERM; touch /d/up; while true; do sleep 0.1; done"
+    manifest = pod("web", script, container=mounts)
     manifest["spec"]["volumes"] = [{"name": "d", "hostPath": {"path": str(directory)}}]
     daemon.create(manifest)
-    daemon.running("web")
+    daemon.until((directory / "up").exists)
     daemon.delete("web")
     daemon.gone("web")
     assert (directory / "bye").read_text() == "bye\n"

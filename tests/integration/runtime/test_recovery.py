@@ -22,7 +22,10 @@ pytestmark = pytest.mark.core
 
 async def died(pid: int) -> None:
     """Until a process that is not our child to reap is gone, or a zombie."""
-    fd = os.pidfd_open(pid)
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
     loop = asyncio.get_running_loop()
     gone = loop.create_future()
     loop.add_reader(fd, lambda: gone.done() or gone.set_result(None))
