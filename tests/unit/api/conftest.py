@@ -180,6 +180,7 @@ def facts(config):
 @pytest.fixture
 async def world(config, facts) -> AsyncIterator[SimpleNamespace]:
     """Everything, wired together; ``client`` speaks HTTP to it."""
+    facts.pods.mkdir(parents=True)
     with Store(config.paths.root) as store:
         runtime, images = MemoryRuntime(), MemoryImages()
         supervisor = Supervisor(store, runtime, images, facts)
