@@ -80,8 +80,9 @@ def view(host: Host) -> tuple[object, ...]:
             if str(entry.get("dev") or entry.get("ifname", "")).startswith(prefix)
             and not (what == ["neigh"] and entry["dst"].startswith("fe80:"))
         ]
-        found.append([{k: v for k, v in entry.items() if k in ("dst", "lladdr", "gateway", "addr_info", "state")}
-                      for entry in mine])  # fmt: skip
+        # In order: the neighbours are listed as their hash table, which grows, has them.
+        kept = ("dst", "lladdr", "gateway", "addr_info", "state")
+        found.append(sorted(({k: v for k, v in entry.items() if k in kept} for entry in mine), key=str))
     routes = subprocess.run(["ip", "-6", "route", "show", "default"], capture_output=True, check=True).stdout
     return (*found, routes, subprocess.run(["ip", "route", "show", "default"], capture_output=True).stdout)
 
