@@ -552,6 +552,8 @@ class PodProcess:
         if self._finished:
             return
         self._finished = True
+        if self.alive:
+            self.kill()  # it lives and does not talk to us any more: nobody would ever hear of its containers again
         self.close()
         if self.on_closed is not None:
             self.on_closed()

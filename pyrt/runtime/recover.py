@@ -6,22 +6,26 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from functools import partial
 from pathlib import Path
 
 from pyrt.ids import SandboxId
+from pyrt.runtime import pod_search
 from pyrt.runtime.container_exit import UNKNOWN_EXIT_CODE, container_exited, finish
 from pyrt.runtime.core import Core
 from pyrt.runtime.podfiles import ExitRecord
 from pyrt.runtime.podprocess import PodGoneError, PodProcess
 from pyrt.runtime.protocol import ProcessItem, ProcessPhase, SandboxPhase
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
-from pyrt.runtime.sandbox_end import pod_process_ended, stop_sandbox, take_down
+from pyrt.runtime.sandbox_end import pod_process_died, stop_sandbox, take_down
 from pyrt.runtime.status import ContainerState
 
 log = logging.getLogger(__name__)
 
 _SETTLE_SECONDS = 0.01
+_COMING_UP_SECONDS = 5.0
+"""How long a pod process that is there and does not listen is waited for: it has not begun to run yet."""
 
 
 async def recover(core: Core) -> None:
@@ -34,23 +38,24 @@ async def recover(core: Core) -> None:
             core.add_container(container)
         else:
             core.tables.delete_container(container.id)
+    processes = pod_search.pod_processes(core.paths.pods)
     async with asyncio.TaskGroup() as group:
         for sandbox in sandboxes:
             if not sandbox.stopped:
-                group.create_task(_take_over(core, sandbox))
+                group.create_task(_take_over(core, sandbox, processes.get(core.paths.pod(sandbox.id), [])))
     await _remove_strange_pods(core)
+    _kill_unreachable_pods(core)
     _remove_strange_directories(core)
     _remove_strange_cgroups(core)
     core.network.recover({record.id for record in core.sandboxes.values() if not record.stopped})
 
 
-async def _take_over(core: Core, record: SandboxRecord) -> None:
-    """One sandbox that the database takes for alive."""
-    pod = await _connect(core, record)
+async def _take_over(core: Core, record: SandboxRecord, processes: list[int]) -> None:
+    """One sandbox that the database takes for alive; ``processes`` are those of its run directory."""
+    pod = await _connect(core, record, processes)
     if pod is None:
         log.info("sandbox %s: its pod process is gone", record.id[:13])
-        pod_process_ended(core, record.id)
-        await stop_sandbox(core, record.id)
+        pod_process_died(core, record.id)
         return
     if pod.sandbox is not SandboxPhase.READY:
         # The daemon died while the sandbox was being made (nobody was told of it), or being stopped.
@@ -64,13 +69,23 @@ async def _take_over(core: Core, record: SandboxRecord) -> None:
     adopt(core, record, pod)
 
 
-async def _connect(core: Core, record: SandboxRecord) -> PodProcess | None:
+async def _connect(core: Core, record: SandboxRecord, processes: list[int]) -> PodProcess | None:
     if record.boot != core.boot:
         return None
-    try:
-        return await PodProcess.connect(Path(core.paths.pod(record.id)))
-    except PodGoneError:
-        return None
+    run_dir = Path(core.paths.pod(record.id))
+    deadline = time.monotonic() + _COMING_UP_SECONDS
+    while True:
+        try:
+            return await PodProcess.connect(run_dir)
+        except PodGoneError:
+            # Killed between its fork and its first moments, the earlier daemon may have left requests to a process
+            # that is still to come up and would carry them out, beside the sandbox that takes its place.
+            if not any(os.path.exists(f"/proc/{pid}") for pid in processes):
+                return None
+            if time.monotonic() > deadline or not run_dir.is_dir():
+                pod_search.kill(processes)
+                return None
+        await asyncio.sleep(_SETTLE_SECONDS)
 
 
 def adopt(core: Core, record: SandboxRecord, pod: PodProcess) -> None:
@@ -84,7 +99,7 @@ def adopt(core: Core, record: SandboxRecord, pod: PodProcess) -> None:
         elif container.state is ContainerState.RUNNING:
             finish(core, container, exit_code=UNKNOWN_EXIT_CODE, reason="Error", finished_at=0, message="lost")
     pod.on_exit = partial(container_exited, core)
-    pod.on_closed = partial(pod_process_ended, core, record.id)
+    pod.on_closed = partial(pod_process_died, core, record.id)
 
 
 def _adopt_container(core: Core, container: ContainerRecord, item: ProcessItem) -> None:
@@ -119,6 +134,14 @@ async def _remove_strange_pods(core: Core) -> None:
                 log.warning("pod process %d in %s belongs to no sandbox: stopping it", pod.pid, run_dir)
                 await pod.stop()
             core.trash.remove(run_dir)
+
+
+def _kill_unreachable_pods(core: Core) -> None:
+    """Pod processes that nobody can talk to any more: their run directory was removed under them."""
+    for run_dir, pids in pod_search.pod_processes(core.paths.pods).items():
+        if SandboxId(os.path.basename(run_dir)) not in core.pods:
+            log.warning("pod process %d of %s is out of reach: killing it", pids[0], run_dir)
+            pod_search.kill(pids)
 
 
 def _remove_strange_directories(core: Core) -> None:

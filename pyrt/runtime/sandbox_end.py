@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from pyrt.ids import SandboxId
-from pyrt.runtime.container_exit import KILLED, UNKNOWN_EXIT_CODE, container_exited, finish
+from pyrt.runtime.container_exit import KILLED, UNKNOWN_EXIT_CODE, cgroup_of, container_exited, finish
 from pyrt.runtime.core import Core
 from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
-from pyrt.runtime.records import SandboxRecord
+from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.status import ContainerState, EventKind
 from pyrt.store import StoreError
 
@@ -56,11 +56,25 @@ def pod_process_ended(core: Core, sandbox_id: SandboxId) -> None:
     core.emit(EventKind.STOPPED, sandbox_id)
 
 
+def pod_process_died(core: Core, sandbox_id: SandboxId) -> None:
+    """Take note that a pod process has died without having been asked to, and give back what its sandbox had: host
+    ports and addresses are wanted by the next one. Idempotent.
+    """
+    record = core.sandboxes.get(sandbox_id)
+    if record is None or record.stopped:
+        return
+    # The kernel kills its containers with it (PR_SET_PDEATHSIG), unless they have executed a set-user-ID program.
+    for container_id in core.members[sandbox_id]:
+        core.cgroups.kill(f"{record.config.cgroup_parent}/{container_id}")
+    pod_process_ended(core, sandbox_id)
+    _release(core, record)
+
+
 def take_exits(core: Core, record: SandboxRecord) -> None:
     """Finish every container of a sandbox whose pod process is gone, from the files in its run directory.
 
     A container with a start and no exit was killed with the pod; one without either, after a reboot, ended nobody
-    knows how.
+    knows how. One that was made and never started goes: it cannot be started here any more.
     """
     containers = [c for c in core.members.get(record.id, {}).values() if c.state is not ContainerState.EXITED]
     if not containers:
@@ -74,9 +88,23 @@ def take_exits(core: Core, record: SandboxRecord) -> None:
             exit_record = ExitRecord.killed_with_pod(start, now)
         if exit_record is not None:
             container_exited(core, container.id, exit_record)
-        elif container.state is ContainerState.RUNNING:
+        elif container.state is ContainerState.CREATED and container.id in core.starting:
+            continue  # whoever waits for its start hears of it, and puts it down
+        elif container.state is ContainerState.CREATED and record.boot == core.boot:
+            discard(core, container)
+        else:
+            # After a reboot also what the database has as made only: its start is written a moment later.
             code = UNKNOWN_EXIT_CODE if record.boot != core.boot else KILLED
             finish(core, container, exit_code=code, reason="Error", finished_at=now, message="the pod process ended")
+
+
+def discard(core: Core, container: ContainerRecord) -> None:
+    """Forget a container that was made and never ran: as if it had not been made."""
+    log.info("container %s of %s was never started", container.config.name, container.sandbox_id[:13])
+    core.trash.throw(core.paths.container(container.id))
+    core.sweeper.later(cgroup_of(core, container))
+    core.drop_container(container)
+    core.emit(EventKind.DELETED, container.sandbox_id, container.id)
 
 
 def _release(core: Core, record: SandboxRecord) -> None:

@@ -27,7 +27,7 @@ from pyrt.runtime.podprocess import ContainerIo, PlanFailedError, PodProcess
 from pyrt.runtime.program import place
 from pyrt.runtime.records import SandboxRecord
 from pyrt.runtime.resources import linux_resources
-from pyrt.runtime.sandbox_end import pod_process_ended, take_down
+from pyrt.runtime.sandbox_end import pod_process_died, take_down
 from pyrt.runtime.sandbox_files import make_files
 from pyrt.runtime.sandbox_plan import sandbox_places, sandbox_plan
 from pyrt.runtime.status import EventKind
@@ -74,7 +74,7 @@ class Birth:
             cgroup=None if join is None else join.directory,
         )
         pod.on_exit = partial(container_exited, core)
-        pod.on_closed = partial(pod_process_ended, core, record.id)
+        pod.on_closed = partial(pod_process_died, core, record.id)
         core.pods[record.id] = pod
         attachment: Attachment | None = None
         core.add_sandbox(record)
