@@ -80,6 +80,8 @@ class Daemon:
         self.file.write_text(dump_config(self.config))
         self.log = directory / log
         self.process = None
+        self.wrapper = []
+        """Words before the daemon's command line."""
 
     @property
     def socket(self):
@@ -89,7 +91,7 @@ class Daemon:
         code = "import sys; from pyrt.daemon import run; sys.exit(run(sys.argv[1], log_level='DEBUG'))"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code, str(self.file)],
+                [*self.wrapper, sys.executable, "-c", code, str(self.file)],
                 stdout=log,
                 stderr=log,
                 env=os.environ | environment,
@@ -123,7 +125,9 @@ class Daemon:
         deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain; the daemon's log:\n{self.log.read_text()[-4000:]}")
+                pods = self.call("GET", PODS)["items"] if self.process.poll() is None else []
+                told = "\n".join(f"{pod['metadata']['name']}: {json.dumps(pod['status'])}" for pod in pods)
+                raise AssertionError(f"waited in vain\n{told}\nthe daemon's log:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.01)
         return found
 
