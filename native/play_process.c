@@ -85,10 +85,18 @@ int do_DUMPABLE(struct player *pl, const struct arg *a)
 	return prctl(PR_SET_DUMPABLE, a[0].number, 0, 0, 0);
 }
 
+/* A parent that has died already sends no signal. getppid(2) does not tell: in a new PID namespace the parent is 0, dead
+ * or alive. The other end of the report socket is the parent's alone, and closes with it. */
 int do_PDEATHSIG(struct player *pl, const struct arg *a)
 {
-	(void)pl;
-	return prctl(PR_SET_PDEATHSIG, a[0].number, 0, 0, 0);
+	char byte;
+	if (prctl(PR_SET_PDEATHSIG, a[0].number, 0, 0, 0) != 0)
+		return -1;
+	if (a[0].number != 0 && pl->report_fd >= 0 && recv(pl->report_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	return 0;
 }
 
 int do_CHDIR(struct player *pl, const struct arg *a)
