@@ -45,7 +45,8 @@ def pod_text(pod: Pod) -> str:
 def next_attempt(pod: Pod, name: str, last: ObservedContainer | None) -> int:
     """The attempt that follows: after the last instance, or after what the status remembers if the runtime does not."""
     if last is not None:
-        return last.attempt + 1
+        # One that was made and never started (the daemon died in between) has not been an attempt yet.
+        return last.attempt + (last.state is not ContainerState.CREATED)
     known = remembered(pod, name)
     return 0 if known is None else known.restart_count + bool(known.container_id)
 

@@ -237,7 +237,9 @@ class _Round:
         if in_order and sandbox is not None:
             if last is not None and last.state is ContainerState.CREATED:
                 self.actions.append(RemoveContainer(last.id, last.name))
-            back_off = next_back_off(last, back_off_key(container))
+                back_off = last.back_off
+            else:
+                back_off = next_back_off(last, back_off_key(container))
             attempt = next_attempt(self.pod, container.name, last)
             self.actions.append(StartContainer(container.name, kind, attempt, sandbox.id, image_id, back_off))
         return in_order

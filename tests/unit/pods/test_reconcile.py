@@ -253,7 +253,7 @@ def test_a_container_left_in_created_is_replaced() -> None:
     made = dataclasses.replace(world.observed.containers[0], state=ContainerState.CREATED)
     world.observed = dataclasses.replace(world.observed, containers=(made,))
     world.step()
-    assert [(c.attempt, c.state) for c in world.observed.containers] == [(1, ContainerState.RUNNING)]
+    assert [(c.attempt, c.state) for c in world.observed.containers] == [(0, ContainerState.RUNNING)]
 
 
 # --- failures on the way up ------------------------------------------------------------------------------------------
