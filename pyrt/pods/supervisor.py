@@ -210,6 +210,7 @@ class Supervisor:
         """See :class:`pyrt.pods.state.Keeper`."""
         before = pod.status
         pod.status = status
+        self._runtime.flush_ends()  # a pod that is Succeeded must not have a container that was lost, after a power cut
         try:
             self._store_pod(pod, durable=False)
         except NotFound:

@@ -26,7 +26,7 @@ from pyrt.runtime.mountpoints import make_mountpoints
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.podprocess import PodProcess, StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
-from pyrt.runtime.status import EventKind, RuntimeEvent
+from pyrt.runtime.status import ContainerState, EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash
 from pyrt.spec import Config, LinuxDevice
 from pyrt.store import Store, StoreError
@@ -172,8 +172,8 @@ class Core:
     def write_later(self, record: ContainerRecord) -> None:
         """Write a container's start or end, a moment after everyone has been told; several share a commit.
 
-        Until then the pod process's own record is the truth, and it outlives this process. Only a power cut could
-        lose something, and that takes the containers as well.
+        Until then the pod process's own record is the truth, and it outlives this process. A power cut takes both;
+        whoever writes down more than this of an end calls :meth:`flush_ends` first.
         """
         self._unwritten[record.id] = record
         if self._flush is None:
@@ -195,6 +195,11 @@ class Core:
             log.error("states of %d containers are not written yet: %s", len(records), error)
             self._unwritten = {**records, **self._unwritten}
             self._flush = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.flush)
+
+    def flush_ends(self) -> None:
+        """Write what is waiting if a container's end is among it."""
+        if any(record.state is ContainerState.EXITED for record in self._unwritten.values()):
+            self.flush()
 
     # ------------------------------------------------------------------ events
 

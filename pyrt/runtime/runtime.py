@@ -267,6 +267,14 @@ class Runtime:
         """What the whole sandbox uses, with its running containers."""
         return await usage.sandbox_stats(self._core, sandbox_id)
 
+    def flush_ends(self) -> None:
+        """Have every container's end that was told in the database; otherwise that is done within some 20 ms.
+
+        For a caller that is about to write down what follows from an end: after a power cut the database must not
+        know the consequence and not the cause.
+        """
+        self._core.flush_ends()
+
     async def drained(self) -> None:
         """Return when everything that was removed is gone from disk as well (tests, and an orderly end)."""
         await self._core.trash.drained()
