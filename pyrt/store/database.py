@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Generator
@@ -18,7 +19,13 @@ from pyrt.store.schema import migrate
 from pyrt.store.table import Table
 from pyrt.store.watch import History
 
+log = logging.getLogger(__name__)
+
 DATABASE_NAME = "pyrt.db"
+_CHECKPOINT_COMMITS = 200
+"""After so many the log is written back into the database file, by a thread: that waits for the disk."""
+_LOG_PAGES = 16384
+"""64 MiB of log: what the thread has not kept up with by then is written back within a commit."""
 _REBOOT_JUMP = 1 << 20
 """What the resource version skips after a reboot. See :meth:`Store._start_counter`."""
 
@@ -44,14 +51,15 @@ class Store:
             undo.callback(self._connection.close)
             self._log_fd = self._open_log()
             undo.callback(os.close, self._log_fd)
+            self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pyrt-sync")
             self._depth = 0
             self._durable = False
             self._failed = False
+            self._commits = 0
             self._after_commit: list[Callable[[], None]] = []
             self._resource_version = 0
             self._resource_version = self._start_counter()
             undo.pop_all()
-        self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pyrt-sync")
         self._syncing = False
         self._next_sync: asyncio.Future[None] | None = None
         """What those wait for whose commits the sync under way may have missed."""
@@ -76,6 +84,7 @@ class Store:
                     f"its file system cannot do write-ahead logging ({mode})", subject=f"database {self.path}"
                 )
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA foreign_keys = ON")
             migrate(connection, self.path)
@@ -90,13 +99,13 @@ class Store:
     def _open_log(self) -> int:
         # The write-ahead log exists from the first access in WAL mode to the close of the last connection, always the
         # same inode. SQLite's locks are on the other two files, so closing this descriptor drops none of them.
-        log = f"{self.path}-wal"
+        path = f"{self.path}-wal"
         try:
             self.execute("BEGIN IMMEDIATE")
             self.execute("COMMIT")
-            return os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise StoreError(subject=f"database log {log}", errno=error.errno) from error
+            raise StoreError(subject=f"database log {path}", errno=error.errno) from error
 
     def _start_counter(self) -> int:
         """The resource version to go on from.
@@ -175,6 +184,9 @@ class Store:
             raise
         finally:
             self._depth = 0
+        self._commits += 1
+        if self._commits % _CHECKPOINT_COMMITS == 0:
+            self._syncer.submit(self._checkpoint)
         try:
             if self._durable:
                 self._sync()
@@ -191,6 +203,14 @@ class Store:
             os.fdatasync(self._log_fd)
         except OSError as error:
             raise StoreError(subject=f"database {self.path}", operation="sync", errno=error.errno) from error
+
+    def _checkpoint(self) -> None:
+        # A connection of the thread's own. PASSIVE waits for nobody, and nobody waits for it.
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=0)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            log.info("database %s: the log could not be written back yet: %s", self.path, error)
 
     async def synced(self) -> None:
         """Return when everything committed so far is on disk: durability without keeping the event loop waiting.
