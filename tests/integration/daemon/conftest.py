@@ -20,6 +20,8 @@ import pytest
 from pyrt.client.http import Request, send
 from pyrt.client.remotecommand import STDERR, STDOUT, exit_code, open_remote
 from pyrt.config import dump_config, for_instance
+from pyrt.network import Network
+from pyrt.store import Store
 
 IMAGE = "busybox:1.36"
 PODS = "/api/v1/namespaces/default/pods"
@@ -272,9 +274,8 @@ def finish(daemon):
         for directory in sorted((p for p in path.rglob("*") if p.is_dir()), reverse=True):
             directory.rmdir()
         path.rmdir()
-    for family in ("ip", "ip6", "inet"):
-        table = daemon.config.network.nft_table
-        subprocess.run(["nft", "delete", "table", family, table], check=False, capture_output=True)
+    with Store(daemon.config.paths.root) as store:
+        Network(daemon.config, store).uninstall()  # nftables, sysctls, and the addresses on lo
     log = daemon.log.read_text()
     shutil.rmtree(daemon.file.parent)
     assert "Traceback" not in log, log
