@@ -134,6 +134,9 @@ class MemoryRuntime:
             raise ContainerNotFoundError(subject=container_id)
         return self.containers[container_id]
 
+    def flush_ends(self):
+        """There is no database behind."""
+
     def list_sandboxes(self):
         return list(self.sandboxes.values())
 
