@@ -99,7 +99,8 @@ def container_config(
                 PosixRlimit(type=name, soft=soft, hard=hard) for name, (soft, hard) in security.rlimits.items()
             ),
             no_new_privileges=security.no_new_privileges,
-            oom_score_adj=security.oom_score_adj,
+            # Never what is inherited: the pod process asks for -998.
+            oom_score_adj=security.oom_score_adj or 0,
         ),
         mounts=(
             *default_mounts(shm=_shm(sandbox, places), privileged=security.privileged),
