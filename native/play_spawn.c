@@ -7,26 +7,11 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define KEPT_MAX (PLAN_MAX_FDS + 1)
-
-/* Every signal at its default and none blocked: what a program may expect at its start. The raw call, because glibc's
- * refuses the two signals that it keeps for itself, and CPython ignores SIGPIPE and SIGXFSZ, which execve would
- * pass on. */
-static void reset_signals(void)
-{
-	/* struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL. */
-	static const unsigned long defaults[4];
-	static const uint64_t none;
-
-	for (int signal = 1; signal <= 64; signal++)
-		syscall(SYS_rt_sigaction, signal, defaults, NULL, sizeof none); /* EINVAL for SIGKILL and SIGSTOP */
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-}
 
 /* The same file under a number above the standard streams. The old number is overwritten or closed later. */
 static int lift(int fd)
@@ -103,7 +88,7 @@ static _Noreturn void child(const struct plan *p, const int *fds, const int stdi
 	int table[PLAN_MAX_FDS];
 	struct plan_failure why = {.index = p->op_count};
 
-	reset_signals();
+	sys_reset_signals();
 	if (settle(p, fds, stdio, table, &report_fd) != 0)
 		why.err = errno;
 	else if (player_run(p, table, report_fd, &why) == 0)

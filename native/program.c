@@ -63,13 +63,9 @@ static int spawn_with(const char *path, char *const argv[], char *const envp[], 
 static _Noreturn void become(const char *path, char *const argv[], char *const envp[], const int *lifted,
                              const int *targets, size_t n, unsigned flags, int report_fd)
 {
-	static const unsigned long defaults[4]; /* the kernel's struct sigaction: SIG_DFL */
-	static const uint64_t none;
 	int failed = 0;
 
-	for (int number = 1; number <= 64; number++)
-		syscall(SYS_rt_sigaction, number, defaults, NULL, sizeof none);
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+	sys_reset_signals();
 	if (flags & SPAWN_SETSID)
 		failed = setsid() < 0;
 	for (size_t i = 0; i < n && !failed; i++)

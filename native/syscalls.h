@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -108,6 +109,20 @@ static inline int sys_setresuid(uint32_t uid)
 static inline long sys_getcwd(char *buf, size_t size)
 {
 	return syscall(SYS_getcwd, buf, size);
+}
+
+/* Every signal at its default and none blocked: what a program may expect at its start. The raw call, because glibc's
+ * refuses the two signals that it keeps for itself, and CPython ignores SIGPIPE and SIGXFSZ, which execve would
+ * pass on. */
+static inline void sys_reset_signals(void)
+{
+	/* struct sigaction as the kernel has it: handler, flags, restorer, mask; all zero is SIG_DFL. */
+	static const unsigned long defaults[4];
+	static const uint64_t none;
+
+	for (int signal = 1; signal <= 64; signal++)
+		syscall(SYS_rt_sigaction, signal, defaults, NULL, sizeof none); /* EINVAL for SIGKILL and SIGSTOP */
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 }
 
 #endif
