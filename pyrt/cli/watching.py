@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any, NoReturn
 
-from pyrt.cli.commands.get import Options, path_of, printer_for, query_of
 from pyrt.cli.failure import CliError
+from pyrt.cli.getting import Options, path_of, printer_for, query_of
 from pyrt.cli.printers import objects
 from pyrt.cli.session import Session
 from pyrt.cli.targets import Target

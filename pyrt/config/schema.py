@@ -378,13 +378,6 @@ class Config(Section, frozen=True, kw_only=True):
         """Where the API listens."""
         return self.api.socket if self.api.socket is not None else self.paths.run / SOCKET_NAME
 
-    @staticmethod
-    def for_instance(directory: Path, name: str) -> Config:
-        """See :func:`pyrt.config.instance.for_instance`."""
-        from pyrt.config.instance import for_instance
-
-        return for_instance(directory, name)
-
 
 def decode_scalar(kind: type, value: Any) -> Any:
     """``msgspec`` decoding hook for the types it does not know. Raises ``ValueError``."""

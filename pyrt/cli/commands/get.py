@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from pyrt.cli.command import Command
 from pyrt.cli.failure import CliError, CommandExit, message, warn
+from pyrt.cli.getting import Options, path_of, printer_for, query_of
 from pyrt.cli.options import all_namespaces_option, complete_resources, output_option, selector_options
-from pyrt.cli.printers.table import TablePrinter, row_names
+from pyrt.cli.printers.table import row_names
 from pyrt.cli.session import Session
 from pyrt.cli.targets import Target, resolve
 from pyrt.client.api import JSON, TABLE
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import Resource
 
 EXAMPLES = """
 # List all pods in ps output format
@@ -37,30 +37,6 @@ pyrt get pods -o jsonpath='{range .items[*]}{.metadata.name}{"\\t"}{.status.podI
 FORMATS = "wide, json, yaml, name, jsonpath, jsonpath-file, custom-columns, custom-columns-file"
 
 Object = dict[str, Any]
-
-
-class Options(NamedTuple):
-    """The flags."""
-
-    format: str
-    argument: str
-    """What follows ``=`` in ``-o jsonpath=...``."""
-    selector: str | None
-    field_selector: str | None
-    all_namespaces: bool
-    show_labels: bool
-    label_columns: tuple[str, ...]
-    headers: bool
-    sort_by: str
-    watch: bool
-    watch_only: bool
-    watch_events: bool
-    ignore_not_found: bool
-
-    @property
-    def tabular(self) -> bool:
-        """Whether the server's columns are wanted."""
-        return self.format in {"", "wide", "name"} and not self.sort_by
 
 
 @click.command(
@@ -125,16 +101,6 @@ def command(session: Session, /, words: tuple[str, ...], output: str, **flags: A
         _objects(session, targets, options)
 
 
-def path_of(session: Session, target: Target, options: Options) -> str:
-    """Where the target's objects are."""
-    return target.resource.path(None if options.all_namespaces else session.namespace, target.name)
-
-
-def query_of(options: Options) -> dict[str, str | int | bool | list[str] | None]:
-    """What the server is to filter on; only for lists."""
-    return {"labelSelector": options.selector, "fieldSelector": options.field_selector, "limit": None}
-
-
 def _fetch(session: Session, target: Target, options: Options, accept: str) -> Object | None:
     query = {} if target.name else query_of(options)
     try:
@@ -143,18 +109,6 @@ def _fetch(session: Session, target: Target, options: Options, accept: str) -> O
         if error.code == 404 and target.name and options.ignore_not_found:
             return None
         raise
-
-
-def printer_for(resource: Resource, options: Options, *, prefixed: bool) -> TablePrinter:
-    """The printer of one kind's tables."""
-    return TablePrinter(
-        wide=options.format == "wide",
-        with_namespace=options.all_namespaces and resource.namespaced,
-        show_labels=options.show_labels,
-        label_columns=options.label_columns,
-        headers=options.headers,
-        prefix=resource.qualified if prefixed else "",
-    )
 
 
 def _tables(session: Session, targets: list[Target], options: Options) -> None:
