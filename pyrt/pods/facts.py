@@ -33,6 +33,8 @@ class NodeFacts:
     """Bytes."""
     pids_limit: int = 0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
+    volumes_in_memory: Path = Path("/run/pyrt/volumes")
+    """A directory a pod, by uid, for what must not reach a disk."""
 
 
 def gather(config: Config) -> NodeFacts:
@@ -53,6 +55,7 @@ def gather(config: Config) -> NodeFacts:
         memory_capacity=psutil.virtual_memory().total,
         pids_limit=config.runtime.default_pids_limit,
         allowed_unsafe_sysctls=tuple(config.runtime.allowed_unsafe_sysctls),
+        volumes_in_memory=config.paths.run / "volumes",
     )
 
 

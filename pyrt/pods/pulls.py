@@ -67,7 +67,7 @@ class ImagePulls:
     def _secrets(self, policy: PullPolicy) -> tuple[bytes, ...]:
         if policy is PullPolicy.NEVER or not self._state.pod.spec.image_pull_secrets:
             return ()
-        found = pull_secrets(self._state.pod, self._state.tools.secrets)
+        found = pull_secrets(self._state.pod, self._state.tools.references.secret)
         if found.missing:
             self._state.warn(
                 "FailedToRetrieveImagePullSecret",

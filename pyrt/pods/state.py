@@ -17,11 +17,11 @@ from pyrt.pods import observe, translate
 from pyrt.pods.events import NORMAL, WARNING, EventRecorder
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.model import Failure, Observed, ObservedContainer, ObservedImage, ObservedSandbox
-from pyrt.pods.pull_secrets import SecretLookup
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
 from pyrt.runtime.errors import SandboxNotFoundError
+from pyrt.volumes.references import References
 
 
 class Keeper(Protocol):
@@ -43,7 +43,7 @@ class Tools:
     events: EventRecorder
     facts: NodeFacts
     keeper: Keeper
-    secrets: SecretLookup
+    references: References
     starting: asyncio.Semaphore
     """How many sandboxes are made at the same time."""
 
@@ -67,7 +67,7 @@ class PodState:
         start = pod.status.start_time
         self.accepted_at = from_text(start) if start else time.time_ns()
         self.sandboxes: list[SandboxId] = []
-        self.volumes = VolumeSet(tools.facts)
+        self.volumes = VolumeSet(tools.facts, tools.references)
         self.images: dict[str, ObservedImage] = {}
         self.failures: dict[str, Failure] = {}
         self.sandbox_failure: Failure | None = None

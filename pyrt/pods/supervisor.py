@@ -17,10 +17,10 @@ from pyrt.ids import ImageId, SandboxId
 from pyrt.images.service import ImageService
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
-from pyrt.kube.secret import Secret
 from pyrt.pods import translate
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
+from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
@@ -35,7 +35,6 @@ _PARALLEL_STARTS: Final = 2 * (os.cpu_count() or 1)
 """Sandboxes made at the same time: enough to keep every core busy while some wait for the kernel."""
 
 _decoder: Final = msgspec.json.Decoder(Pod)
-_secret_decoder: Final = msgspec.json.Decoder(Secret)
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -66,7 +65,7 @@ class Supervisor:
             events=self.events,
             facts=facts,
             keeper=self,
-            secrets=self._secret,
+            references=StoreReferences(store),
             starting=asyncio.Semaphore(_PARALLEL_STARTS),
         )
 
@@ -156,10 +155,6 @@ class Supervisor:
         item = self._store.objects.find(KIND, namespace, name)
         worker = self._workers.get(item.uid) if item is not None else None
         return worker.pod if worker is not None else None
-
-    def _secret(self, namespace: str, name: str) -> Secret | None:
-        item = self._store.objects.find("Secret", namespace, name)
-        return _secret_decoder.decode(item.data) if item is not None else None
 
     def sandboxes(self, uid: str) -> tuple[SandboxId, ...]:
         """The sandboxes of a pod."""

@@ -7,19 +7,20 @@ import os
 
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
-from pyrt.kube.volumes import Volume
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.translate import pod_directory, termination_file
 from pyrt.volumes import registry
+from pyrt.volumes.references import NONE, References
 from pyrt.volumes.types import PreparedVolume, VolumeContext
 
 
 class VolumeSet:
     """Makes a pod's volumes ready and takes them down; remembers what is ready."""
 
-    def __init__(self, facts: NodeFacts) -> None:
+    def __init__(self, facts: NodeFacts, references: References = NONE) -> None:
         self._facts = facts
+        self._references = references
         self.prepared: dict[str, PreparedVolume] = {}
         self.ready = False
 
@@ -30,13 +31,12 @@ class VolumeSet:
         ------
         VolumeError: a volume cannot be had.
         """
-        context = volume_context(pod, self._facts)
+        context = volume_context(pod, self._facts, self._references)
         prepared = {}
         for volume in pod.spec.volumes:
-            # An emptyDir is one mkdir; anything else may wait for a disk, or for a server far away.
             prepared[volume.name] = (
                 registry.prepare(volume, context)
-                if _is_empty_dir(volume)
+                if registry.type_of(volume).on_loop
                 else await asyncio.to_thread(registry.prepare, volume, context)
             )
         self.prepared, self.ready = prepared, True
@@ -68,15 +68,15 @@ class VolumeSet:
                 raise ContainerConfigError(operation=f"create {path}", errno=error.errno) from error
 
 
-def volume_context(pod: Pod, facts: NodeFacts) -> VolumeContext:
+def volume_context(pod: Pod, facts: NodeFacts, references: References = NONE) -> VolumeContext:
     """What the volume layer needs to know of a pod."""
     uid = pod.metadata.uid
-    return VolumeContext(uid, pod_directory(uid, facts) / "volumes")
+    return VolumeContext(uid, pod_directory(uid, facts) / "volumes", pod, references, facts.volumes_in_memory / uid)
 
 
-def plan_volumes(pod: Pod, facts: NodeFacts) -> dict[str, PreparedVolume]:
+def plan_volumes(pod: Pod, facts: NodeFacts, references: References = NONE) -> dict[str, PreparedVolume]:
     """What :meth:`VolumeSet.prepare` will make, without making it."""
-    context = volume_context(pod, facts)
+    context = volume_context(pod, facts, references)
     return {volume.name: registry.plan(volume, context) for volume in pod.spec.volumes}
 
 
@@ -85,7 +85,3 @@ def tear_down(pod: Pod, facts: NodeFacts) -> None:
     context = volume_context(pod, facts)
     for volume in pod.spec.volumes:
         registry.teardown(volume, context)
-
-
-def _is_empty_dir(volume: Volume) -> bool:
-    return registry.type_of(volume) is registry.TYPES["empty_dir"]

@@ -23,6 +23,7 @@ class EmptyDir:
     """
 
     kind = "emptyDir"
+    on_loop = True
 
     def plan(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
         """See :class:`pyrt.volumes.types.VolumeType`."""

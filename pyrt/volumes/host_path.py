@@ -16,6 +16,7 @@ class HostPath:
     """Nothing of it is ever removed: it is the host's."""
 
     kind = "hostPath"
+    on_loop = False
 
     def plan(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
         """See :class:`pyrt.volumes.types.VolumeType`."""

@@ -4,11 +4,13 @@ registry.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pyrt.kube.pod import Pod
 from pyrt.kube.volumes import Volume
+from pyrt.volumes.references import NONE, References
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,11 @@ class VolumeContext:
     pod_uid: str
     directory: Path
     """``<root>/pods/<uid>/volumes``: each volume with state on disk has a directory of its name in here."""
+    pod: Pod = field(default_factory=Pod)
+    references: References = NONE
+    """The API objects that a volume is made from. For types with ``on_loop``."""
+    memory: Path = Path("/run/pyrt/volumes")
+    """``<run>/volumes/<uid>``, where nothing reaches a disk: each volume of API objects has a directory in here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,9 @@ class VolumeType(Protocol):
     """One type of volume. Methods may block on the disk and raise :class:`pyrt.volumes.errors.VolumeError`."""
 
     kind: str
+    on_loop: bool
+    """:meth:`prepare` is short, and is called on the event loop, where it may ask ``context.references``; else it may
+    wait for a disk, or for a server far away, and is called on a thread."""
 
     def plan(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
         """What :meth:`prepare` will answer, without touching anything (for ``explain``)."""

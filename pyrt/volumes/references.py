@@ -1,0 +1,33 @@
+"""What a pod's manifest refers to by name: the API objects that volumes and environments are made from."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from pyrt.kube.config_map import ConfigMap
+from pyrt.kube.secret import Secret
+
+
+class References(Protocol):
+    """Finds objects of the API, as they are now. To be asked on the event loop's thread only: the store is there."""
+
+    def config_map(self, namespace: str, name: str) -> ConfigMap | None:
+        """The ConfigMap, ``None`` if there is none."""
+
+    def secret(self, namespace: str, name: str) -> Secret | None:
+        """The Secret, ``None`` if there is none."""
+
+
+class NoReferences:
+    """Finds nothing."""
+
+    def config_map(self, namespace: str, name: str) -> ConfigMap | None:
+        """See :class:`References`."""
+        return None
+
+    def secret(self, namespace: str, name: str) -> Secret | None:
+        """See :class:`References`."""
+        return None
+
+
+NONE: Final = NoReferences()
