@@ -14,10 +14,12 @@ from contextlib import ExitStack
 
 from pyrt.ids import ContainerId
 from pyrt.runtime.core import Core
+from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.errors import ExecError, ExecTimeoutError, StateError
 from pyrt.runtime.exec_plan import exec_plan
-from pyrt.runtime.podprocess import ExecProcess, PlanFailedError, PodProcess, PodProcessError
-from pyrt.runtime.program import place
+from pyrt.runtime.poderrors import PlanFailedError, PodProcessError
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import ExecProcess
 from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.status import ContainerState
@@ -58,7 +60,9 @@ async def start_exec(
     plan = exec_plan(core, record, command, tty=tty)
     try:
         with ExitStack() as stack:
-            request = pod.exec(container_id, place(plan, stack), stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
+            request = pod.exec(
+                container_id, EncodedPlan.of(plan, stack), stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
+            )
             process = await request
     except PlanFailedError as error:
         failure = plan.failure(error.index, error.errno or 0)

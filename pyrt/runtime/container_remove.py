@@ -8,7 +8,7 @@ from pyrt.ids import ContainerId
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.container_stop import stop_container
 from pyrt.runtime.core import Core
-from pyrt.runtime.podprocess import PodProcessError
+from pyrt.runtime.poderrors import PodProcessError
 from pyrt.runtime.status import EventKind
 
 

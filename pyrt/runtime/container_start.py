@@ -15,10 +15,11 @@ from pyrt.launch.plan import Plan
 from pyrt.runtime.container_create import compile_plan
 from pyrt.runtime.container_exit import finish
 from pyrt.runtime.core import Core
+from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.errors import StartError, StateError
 from pyrt.runtime.pid_namespace import pid_target
-from pyrt.runtime.podprocess import ContainerIo, PlanFailedError, PodProcessError, StartedProcess
-from pyrt.runtime.program import place
+from pyrt.runtime.poderrors import PlanFailedError, PodProcessError
+from pyrt.runtime.podstreams import ContainerIo, StartedProcess
 from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.status import ContainerState, EventKind
 
@@ -75,7 +76,7 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
         with ExitStack() as stack:
             answer = pod.start(
                 container_id,
-                place(plan, stack),
+                EncodedPlan.of(plan, stack),
                 ContainerIo(
                     log_path=log_path(core, record),
                     stdin=config.stdin,

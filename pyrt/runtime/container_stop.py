@@ -10,7 +10,8 @@ import signal
 from pyrt.ids import ContainerId
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core
-from pyrt.runtime.podprocess import PodProcess, PodProcessError
+from pyrt.runtime.poderrors import PodProcessError
+from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.signals import stop_signal
 from pyrt.runtime.status import ContainerState, ContainerStatus

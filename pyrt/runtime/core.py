@@ -24,7 +24,8 @@ from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
 from pyrt.runtime.layer_pool import LayerPool
 from pyrt.runtime.mountpoints import make_mountpoints
 from pyrt.runtime.paths import RuntimePaths
-from pyrt.runtime.podprocess import PodProcess, StartedProcess
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
 from pyrt.runtime.status import ContainerState, EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash

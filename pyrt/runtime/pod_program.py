@@ -30,11 +30,12 @@ _directories: dict[Path, int] = {}
 """Directory -> its read-only copy. Taking a mount apart waits for the kernel, so one serves all pods of a daemon."""
 
 
-def spawn(executable: Path, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> int:
-    """Start ``executable`` in a session of its own, with an empty environment; the process's id.
+def spawn(executable: Path, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> tuple[int, int]:
+    """Start ``executable`` in a session of its own, with an empty environment and no signal ignored or blocked; its
+    process id and a pidfd.
 
-    ``fds`` maps the numbers that descriptors have in the program, all below :data:`FIRST_FREE_FD`, to their numbers
-    here, all above. ``cgroup`` is a cgroup v2 directory it is born into. Raises OSError.
+    ``fds`` maps the numbers that descriptors have in the program to their numbers here. ``cgroup`` is a cgroup v2
+    directory it is born into. Raises OSError.
     """
     try:
         return _spawn(_copy(executable.parent), executable.name, argv, fds, cgroup)
@@ -46,18 +47,14 @@ def spawn(executable: Path, argv: list[str], fds: Mapping[int, int], cgroup: str
         return _spawn(_copy(executable.parent), executable.name, argv, fds, cgroup)
 
 
-def _spawn(directory: int, name: str, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> int:
+def _spawn(directory: int, name: str, argv: list[str], fds: Mapping[int, int], cgroup: str | None) -> tuple[int, int]:
     path = f"/proc/self/fd/{directory}/{name}"
-    if cgroup is None:
-        actions = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in fds.items()]
-        return os.posix_spawn(path, argv, {}, file_actions=actions, setsid=True, setsigmask=())
-    born_in = os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    born_in = -1 if cgroup is None else os.open(cgroup, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        pid, pidfd = _native.spawn(path, argv, fds, env={}, setsid=True, cgroup_fd=born_in)
+        return _native.spawn(path, argv, fds, env={}, setsid=True, cgroup_fd=born_in)
     finally:
-        os.close(born_in)
-    os.close(pidfd)
-    return pid
+        if born_in >= 0:
+            os.close(born_in)
 
 
 def _copy(directory: Path) -> int:
@@ -68,6 +65,7 @@ def _copy(directory: Path) -> int:
     try:
         attributes = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
         _native.mount_setattr(tree, "", set_=attributes, flags=_AT_EMPTY_PATH)
+        # The program is found through it when the child's own descriptors are in place.
         _directories[directory] = fcntl.fcntl(tree, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD)
     finally:
         os.close(tree)

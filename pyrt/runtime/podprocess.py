@@ -16,135 +16,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 import signal as signals
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final
 
-from pyrt.errors import PyrtError
-from pyrt.launch.plan import Plan
 from pyrt.runtime import pod_program, protocol
-from pyrt.runtime.pod_program import EXECUTABLE, FIRST_FREE_FD
-from pyrt.runtime.podchannel import PodChannel
+from pyrt.runtime.encodedplan import EncodedPlan, close_packed
+from pyrt.runtime.pod_program import EXECUTABLE
+from pyrt.runtime.poderrors import PodGoneError, PodProcessError
 from pyrt.runtime.podfiles import CONTROL_SOCKET, ExitRecord, start_ticks
-from pyrt.runtime.protocol import NO_SLOT, ProcessItem, ProcessPhase, Reply, Stdio
+from pyrt.runtime.podrequests import PodRequests, fail, nothing
+from pyrt.runtime.podstreams import Attachment, ContainerIo, ExecProcess, StartedProcess, pipe
+from pyrt.runtime.protocol import ProcessItem, ProcessPhase, Reply, Stdio
 
-_INLINE_PLAN: Final = protocol.MAX_MESSAGE - 8192
 _GRACE: Final = 1.0
 """Seconds between the end of the connection and taking the process for alive."""
-
-T = TypeVar("T")
-_Convert = Callable[[Reply, list[int]], Any]
-
-
-class PodProcessError(PyrtError):
-    """The pod process refused a request; ``errno`` says why."""
-
-
-class PlanFailedError(PodProcessError):
-    """An operation of a plan failed. ``index`` is its place in the plan; one past the last: clone3 itself."""
-
-    def __init__(self, index: int, errno: int, *, subject: str = "") -> None:
-        super().__init__(subject=subject, operation=f"operation {index} of the plan", errno=errno)
-        self.index = index
-
-
-class PodGoneError(PodProcessError):
-    """There is no pod process to talk to: it has ended, or the connection is closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPlan:
-    """A plan as the player wants it (native/plan.h), with the descriptors that it names.
-
-    ``fds`` fill the plan's descriptor table in order, except for two entries that only the pod process can fill:
-    ``target_slot`` gets a pidfd of the target container, ``console_slot`` the socket on which the player hands back the
-    master of the terminal that it opened. Negative numbers in ``fds`` stand for these two and are skipped
-    (:meth:`pyrt.launch.plan.Plan.open_fds` puts them there).
-    """
-
-    data: bytes
-    fds: Sequence[int] = ()
-    target_slot: int | None = None
-    console_slot: int | None = None
-
-    @classmethod
-    def of(cls, plan: Plan, stack: contextlib.ExitStack) -> EncodedPlan:
-        """Encode a plan and open the descriptors that it names; ``stack`` closes them, when they have been sent."""
-        return cls(plan.encode(), plan.open_fds(stack), plan.target_slot, plan.console_slot)
-
-    @property
-    def given(self) -> list[int]:
-        """The descriptors that travel with the plan."""
-        return [fd for fd in self.fds if fd >= 0]
-
-    @property
-    def slots(self) -> int:
-        """Entries of the table."""
-        return len(self.given) + (self.target_slot is not None) + (self.console_slot is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerIo:
-    """Where a container's input comes from and its output goes. Sizes in bytes; 0 means no limit."""
-
-    log_path: Path | None = None
-    """In an existing directory, absolute; ``None`` drops the output (attached clients still see it)."""
-    stdin: bool = False
-    """Keep a pipe open for :meth:`PodProcess.attach`; else stdin is /dev/null."""
-    stdin_once: bool = False
-    """Close it when the first attachment with stdin ends."""
-    tty: bool = False
-    """The plan opens a terminal (its ``console_slot``)."""
-    log_max_size: int = 10 * 1024 * 1024
-    log_max_files: int = 5
-    """The current file included."""
-
-
-class StartedProcess(NamedTuple):
-    """A process whose execve has succeeded."""
-
-    pid: int
-    """In the host's PID namespace."""
-    started_at: int
-    """Unix time in ns."""
-    start_ticks: int
-    """/proc/PID/stat, field 22."""
-
-
-@dataclass(slots=True)
-class ExecProcess:
-    """A process started in a running container.
-
-    The caller owns the descriptors, which are non-blocking; ``None`` was not asked for. With a terminal, ``stdin`` and
-    ``stdout`` are two descriptors of its master.
-    """
-
-    id: str
-    pid: int
-    started_at: int
-    stdin: int | None
-    stdout: int | None
-    stderr: int | None
-    exited: asyncio.Future[ExitRecord] = field(repr=False)
-
-    async def wait(self) -> ExitRecord:
-        """Its end. Raises :class:`PodGoneError` when the pod process has died first."""
-        return await asyncio.shield(self.exited)
-
-
-class Attachment(NamedTuple):
-    """Descriptors of an attachment, the caller's own, non-blocking: write ``stdin``, read the others to end of file."""
-
-    stdin: int | None
-    stdout: int | None
-    stderr: int | None
 
 
 class PodProcess:
@@ -169,14 +60,11 @@ class PodProcess:
         self.on_exit: Callable[[str, ExitRecord], None] | None = None
         self.on_closed: Callable[[], None] | None = None
         self._pidfd = pidfd
-        self._seq = 0
-        self._pending: dict[int, tuple[asyncio.Future[Any], _Convert]] = {}
-        self._items: dict[int, list[ProcessItem]] = {}
         self._execs: dict[str, asyncio.Future[ExitRecord]] = {}
         self._finished = False
         self._loop = asyncio.get_running_loop()
         self._dead = self._loop.create_future()
-        self._channel = PodChannel(sock, self._packet, self._channel_ended)
+        self._requests = PodRequests(sock, self._exited, self._channel_ended, self._gone)
         if pidfd >= 0:
             self._loop.add_reader(pidfd, self._process_died)
 
@@ -203,15 +91,19 @@ class PodProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, theirs:
             undo.callback(ours.close)
-            with contextlib.ExitStack() as copies:
-                null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-                copies.callback(os.close, null)
-                sources = (null, null, null if stderr is None else stderr, theirs.fileno(), host_netns)
-                fds = {target: _clear_of_targets(fd, copies) for target, fd in enumerate(sources)}
-                pid = _spawn(executable, name, run_dir, fds, cgroup)
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fds = dict(enumerate((null, null, null if stderr is None else stderr, theirs.fileno(), host_netns)))
+                pid, pidfd = pod_program.spawn(executable, [f"pyrt-pod {name}", os.fspath(run_dir)], fds, cgroup)
+            except OSError as error:
+                raise PodProcessError(
+                    subject=f"pod {name}", operation=f"start {executable}", errno=error.errno
+                ) from error
+            finally:
+                os.close(null)
             undo.pop_all()
-        pod = cls(run_dir, pid, os.pidfd_open(pid), ours)
-        pod._channel.send(protocol.hello(0, subscribe=True))
+        pod = cls(run_dir, pid, pidfd, ours)
+        pod._requests.tell(protocol.hello(0, subscribe=True))
         return pod
 
     @classmethod
@@ -255,19 +147,21 @@ class PodProcess:
     def close(self) -> None:
         """Let go of the process: it and its containers run on."""
         self._finished = True
-        self._channel.close()
+        self._requests.close()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-        self._fail_pending()
+        execs = list(self._execs.values())
+        self._execs.clear()
+        fail(execs, self._gone)
 
     async def stop(self) -> None:
         """Kill every process of the pod and end the pod process; exit records are written. Returns when it is gone."""
         if not self.alive:
             return
         with contextlib.suppress(PodGoneError):  # gone is what was asked for
-            await self._request(lambda seq: protocol.bare(seq, protocol.STOP), _nothing)
+            await self._requests.request(lambda seq: protocol.bare(seq, protocol.STOP), nothing)
         await self.died()
 
     def kill(self) -> None:
@@ -283,11 +177,11 @@ class PodProcess:
 
         Fails with :class:`PlanFailedError`.
         """
-        data, fds = _place(plan)
+        data, fds = plan.pack()
         try:
-            return self._request(lambda seq: protocol.play(seq, data, plan.slots), _nothing, fds)
+            return self._requests.request(lambda seq: protocol.play(seq, data, plan.slots), nothing, fds)
         finally:
-            _close_memfd(data, fds)
+            close_packed(data, fds)
 
     def start(
         self,
@@ -311,13 +205,13 @@ class PodProcess:
         log_path = os.fspath(io.log_path) if io.log_path is not None else ""
         stdio = Stdio.TTY if io.tty else Stdio.LOG
         process = (container_id, target, log_path, stdio, flags, io.log_max_files, io.log_max_size)
-        data, fds = _place(plan)
+        data, fds = plan.pack()
         try:
-            return self._request(
-                lambda seq: protocol.start(seq, protocol.START, data, _slots(plan), *process), _started, fds
+            return self._requests.request(
+                lambda seq: protocol.start(seq, protocol.START, data, plan.places, *process), _started, fds
             )
         finally:
-            _close_memfd(data, fds)
+            close_packed(data, fds)
 
     async def exec(
         self,
@@ -336,14 +230,14 @@ class PodProcess:
         container is unknown or has ended.
         """
         exec_id = exec_id or secrets.token_hex(16)
-        data, fds = _place(plan)
+        data, fds = plan.pack()
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             if not data:
                 theirs.callback(os.close, fds[0])
             ends: list[int | None] = [None, None, None]
             if not tty:
                 child = [
-                    _pipe(wanted, number == 0, ours, theirs) for number, wanted in enumerate((stdin, stdout, stderr))
+                    pipe(wanted, number == 0, ours, theirs) for number, wanted in enumerate((stdin, stdout, stderr))
                 ]
                 ends = [end for end, _ in child]
                 at = 0 if data else 1
@@ -353,8 +247,8 @@ class PodProcess:
             try:
                 stdio = Stdio.TTY if tty else Stdio.FDS
                 process = (exec_id, container_id, "", stdio, 0, 0, 0)
-                request = self._request(
-                    lambda seq: protocol.start(seq, protocol.EXEC, data, _slots(plan), *process), _started_exec, fds
+                request = self._requests.request(
+                    lambda seq: protocol.start(seq, protocol.EXEC, data, plan.places, *process), _started_exec, fds
                 )
                 theirs.close()
                 started, master = await request
@@ -373,7 +267,7 @@ class PodProcess:
         Fails with errno ESRCH when it has ended, ENOENT when it is unknown, EINVAL when ``everyone`` is asked of one
         that leads no PID namespace.
         """
-        return self._request(lambda seq: protocol.signal(seq, process_id, number, everyone), _nothing)
+        return self._requests.request(lambda seq: protocol.signal(seq, process_id, number, everyone), nothing)
 
     async def attach(
         self, container_id: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
@@ -388,10 +282,10 @@ class PodProcess:
             streams = 0
             for number, wanted in enumerate((stdin, stdout, stderr)):
                 if wanted:
-                    ends[number], far = _pipe(True, number == 0, ours, theirs)
+                    ends[number], far = pipe(True, number == 0, ours, theirs)
                     fds.append(far)
                     streams |= 1 << number
-            request = self._request(lambda seq: protocol.attach(seq, container_id, streams), _nothing, fds)
+            request = self._requests.request(lambda seq: protocol.attach(seq, container_id, streams), nothing, fds)
             theirs.close()
             await request
             ours.pop_all()
@@ -399,19 +293,19 @@ class PodProcess:
 
     def resize(self, container_id: str, rows: int, columns: int) -> asyncio.Future[None]:
         """Set the size of a container's terminal. Fails with ENOTTY when it has none."""
-        return self._request(lambda seq: protocol.resize(seq, container_id, rows, columns), _nothing)
+        return self._requests.request(lambda seq: protocol.resize(seq, container_id, rows, columns), nothing)
 
     def close_stdin(self, container_id: str) -> asyncio.Future[None]:
         """Let the container's process read end of file."""
-        return self._request(lambda seq: protocol.target(seq, protocol.CLOSE_STDIN, container_id), _nothing)
+        return self._requests.request(lambda seq: protocol.target(seq, protocol.CLOSE_STDIN, container_id), nothing)
 
     def reopen_log(self, container_id: str) -> asyncio.Future[None]:
         """Open the log file anew by its path, after someone has renamed it."""
-        return self._request(lambda seq: protocol.target(seq, protocol.REOPEN_LOG, container_id), _nothing)
+        return self._requests.request(lambda seq: protocol.target(seq, protocol.REOPEN_LOG, container_id), nothing)
 
     def forget(self, container_id: str) -> asyncio.Future[None]:
         """Drop an exited container and its records. Fails with EBUSY while it runs."""
-        return self._request(lambda seq: protocol.target(seq, protocol.FORGET, container_id), _nothing)
+        return self._requests.request(lambda seq: protocol.target(seq, protocol.FORGET, container_id), nothing)
 
     async def connect_tcp(self, address: str, port: int, *, timeout: float = 10.0) -> socket.socket:  # noqa: ASYNC109
         """A non-blocking connection made inside the pod's network namespace.
@@ -421,7 +315,7 @@ class PodProcess:
         """
         number = IPv6Address(address) if ":" in address else IPv4Address(address)
         family = socket.AF_INET6 if number.version == 6 else socket.AF_INET
-        fd = await self._request(
+        fd = await self._requests.request(
             lambda seq: protocol.connect(seq, family, number.packed, port, max(1, round(timeout * 1000))), _descriptor
         )
         return socket.socket(fileno=fd)
@@ -434,7 +328,7 @@ class PodProcess:
 
     async def _say_hello(self) -> None:
         items: list[ProcessItem] = []
-        reply = await self._request(lambda seq: protocol.hello(seq, subscribe=True), _reply, items=items)
+        reply = await self._requests.request(lambda seq: protocol.hello(seq, subscribe=True), _reply, items=items)
         self.pid, self.started_at, self.sandbox = reply.pid, reply.started, protocol.SandboxPhase(reply.sandbox)
         try:
             self._pidfd = os.pidfd_open(reply.pid)
@@ -447,88 +341,27 @@ class PodProcess:
         self.processes = {item.id: item for item in items}
         for item in items:
             if item.is_exec and item.phase == ProcessPhase.EXITED:
-                self._channel.send(protocol.target(0, protocol.FORGET, item.id))
+                self._requests.tell(protocol.target(0, protocol.FORGET, item.id))
 
     async def _ask_items(self, encode: Callable[[int], bytes]) -> list[ProcessItem]:
         items: list[ProcessItem] = []
-        await self._request(encode, _nothing, items=items)
+        await self._requests.request(encode, nothing, items=items)
         return items
 
-    def _request(
-        self,
-        encode: Callable[[int], bytes],
-        convert: Callable[[Reply, list[int]], T],
-        fds: Sequence[int] = (),
-        *,
-        items: list[ProcessItem] | None = None,
-    ) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._seq = seq = self._seq % 0xFFFFFFFF + 1  # 0 asks for no answer
-        packet = encode(seq)
-        if self._channel.closed:
-            future.set_exception(self._gone())
-            return future
-        self._pending[seq] = future, convert
-        if items is not None:
-            self._items[seq] = items
-        try:
-            self._channel.send(packet, fds)
-        except OSError as error:
-            del self._pending[seq]
-            self._items.pop(seq, None)
-            future.set_exception(PodGoneError(operation="send a request", errno=error.errno))
-        return future
-
-    def _packet(self, packet: bytes, fds: list[int]) -> None:
-        message = protocol.decode(packet)
-        if isinstance(message, Reply):
-            self._replied(message, fds)
-            return
-        kind, item = message
-        if kind == protocol.ITEM:
-            items = self._items.get(item.seq)
-            if items is not None:
-                items.append(item)
-            return
-        record = ExitRecord(item.id, item.is_exec, item.pid, item.status, item.started, item.finished)
-        if not item.is_exec:
+    def _exited(self, record: ExitRecord) -> None:
+        if not record.is_exec:
             if self.on_exit is not None:
-                self.on_exit(item.id, record)
+                self.on_exit(record.id, record)
             return
-        waiter = self._execs.pop(item.id, None)
+        waiter = self._execs.pop(record.id, None)
         if waiter is not None:
             waiter.set_result(record)
-            self._channel.send(protocol.target(0, protocol.FORGET, item.id))
-
-    def _replied(self, reply: Reply, fds: list[int]) -> None:
-        future, convert = self._pending.pop(reply.seq, (None, _nothing))
-        self._items.pop(reply.seq, None)
-        if future is None or future.done():
-            for fd in fds:
-                os.close(fd)
-        elif reply.errno:
-            failed = reply.operation != NO_SLOT
-            future.set_exception(
-                PlanFailedError(reply.operation, reply.errno) if failed else PodProcessError(errno=reply.errno)
-            )
-        else:
-            future.set_result(convert(reply, fds))
+            self._requests.tell(protocol.target(0, protocol.FORGET, record.id))
 
     def _gone(self) -> PodGoneError:
         return PodGoneError(
             "the pod process has ended" if not self.alive else "not connected", subject=str(self.run_dir)
         )
-
-    def _fail_pending(self) -> None:
-        pending = [future for future, _ in self._pending.values()]
-        pending += self._execs.values()
-        self._pending.clear()
-        self._items.clear()
-        self._execs.clear()
-        for future in pending:
-            if not future.done():
-                future.set_exception(self._gone())
-                future.exception()  # a request whose answer nobody awaits is not worth a warning
 
     def _channel_ended(self) -> None:
         """The socket first, the process an instant later: wait for the pidfd, so that :attr:`alive` tells the truth."""
@@ -538,7 +371,7 @@ class PodProcess:
             self._loop.call_later(_GRACE, self._finish)
 
     def _process_died(self) -> None:
-        self._channel.drain()
+        self._requests.drain()
         self._loop.remove_reader(self._pidfd)
         with contextlib.suppress(ChildProcessError):  # an earlier daemon's child, init reaps it
             result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
@@ -557,69 +390,6 @@ class PodProcess:
         self.close()
         if self.on_closed is not None:
             self.on_closed()
-
-
-def _clear_of_targets(fd: int, copies: contextlib.ExitStack) -> int:
-    """``fd``, or a copy of it out of the way of the numbers that the new process's descriptors will have."""
-    if fd >= FIRST_FREE_FD:
-        return fd
-    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_FD)
-    copies.callback(os.close, copy)
-    return copy
-
-
-def _spawn(executable: Path, name: str, run_dir: Path, fds: dict[int, int], cgroup: str | None) -> int:
-    argv = [f"pyrt-pod {name}", os.fspath(run_dir)]
-    try:
-        return pod_program.spawn(executable, argv, fds, cgroup)
-    except OSError as error:
-        raise PodProcessError(subject=f"pod {name}", operation=f"start {executable}", errno=error.errno) from error
-
-
-def _place(plan: EncodedPlan) -> tuple[bytes, list[int]]:
-    """The plan as it goes into the packet, and the packet's descriptors; the first holds the plan if it is large."""
-    if len(plan.data) <= _INLINE_PLAN:
-        return plan.data, plan.given
-    memfd = os.memfd_create("plan", os.MFD_CLOEXEC)
-    try:
-        rest = memoryview(plan.data)
-        while rest:
-            rest = rest[os.write(memfd, rest) :]
-    except BaseException:
-        os.close(memfd)
-        raise
-    return b"", [memfd, *plan.given]
-
-
-def _slots(plan: EncodedPlan) -> tuple[int, int, int]:
-    target = NO_SLOT if plan.target_slot is None else plan.target_slot
-    console = NO_SLOT if plan.console_slot is None else plan.console_slot
-    return plan.slots, target, console
-
-
-def _close_memfd(data: bytes, fds: list[int]) -> None:
-    if not data:
-        os.close(fds[0])
-
-
-def _pipe(
-    wanted: bool, into_process: bool, ours: contextlib.ExitStack, theirs: contextlib.ExitStack
-) -> tuple[int | None, int]:
-    """Our end (non-blocking; ``None`` if unwanted) and the process's end of a new pipe, each closed by its stack."""
-    if not wanted:
-        far = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        theirs.callback(os.close, far)
-        return None, far
-    read, write = os.pipe()
-    near, far = (write, read) if into_process else (read, write)
-    ours.callback(os.close, near)
-    theirs.callback(os.close, far)
-    os.set_blocking(near, False)
-    return near, far
-
-
-def _nothing(_reply: Reply, _fds: list[int]) -> None:
-    return None
 
 
 def _reply(reply: Reply, _fds: list[int]) -> Reply:

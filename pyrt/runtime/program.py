@@ -1,14 +1,12 @@
-"""A plan on its way to the pod process."""
+"""What every program of a pod is besides its plan: mortal with its pod process."""
 
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
 from dataclasses import replace
 
 from pyrt.launch.operations import Block, Exec, ParentDeathSignal, Seccomp
-from pyrt.launch.plan import Plan, PodSupplied
-from pyrt.runtime.podprocess import EncodedPlan
+from pyrt.launch.plan import Plan
 
 _DIE = Block.of(ParentDeathSignal(signal.SIGKILL))
 
@@ -23,12 +21,3 @@ def die_with_pod(plan: Plan) -> Plan:
     items = plan.items
     at = next(index for index, item in enumerate(items) if isinstance(item, (Seccomp, Exec)))
     return replace(plan, items=(*items[:at], _DIE, *items[at:]))
-
-
-def place(plan: Plan, stack: ExitStack) -> EncodedPlan:
-    """Encode ``plan`` and open the descriptors that it names; ``stack`` closes them once they are sent.
-
-    Raises :class:`pyrt.launch.errors.LaunchError` when one cannot be opened.
-    """
-    fds = [source.open(stack) for source in plan.fds if not isinstance(source, PodSupplied)]
-    return EncodedPlan(plan.encode(), fds, target_slot=plan.target_slot, console_slot=plan.console_slot)

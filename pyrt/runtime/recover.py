@@ -14,8 +14,9 @@ from pyrt.ids import SandboxId
 from pyrt.runtime import pod_search
 from pyrt.runtime.container_exit import UNKNOWN_EXIT_CODE, container_exited, finish
 from pyrt.runtime.core import Core
+from pyrt.runtime.poderrors import PodGoneError
 from pyrt.runtime.podfiles import ExitRecord
-from pyrt.runtime.podprocess import PodGoneError, PodProcess
+from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.protocol import ProcessItem, ProcessPhase, SandboxPhase
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.sandbox_end import pod_process_died, stop_sandbox, take_down

@@ -26,7 +26,7 @@ from pyrt.runtime.config import ContainerConfig, Resources, SandboxConfig
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import StateError
-from pyrt.runtime.podprocess import PodProcessError
+from pyrt.runtime.poderrors import PodProcessError
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.stats import ContainerStats, SandboxStats

@@ -21,10 +21,12 @@ from pyrt.runtime.config import NamespaceMode, SandboxConfig
 from pyrt.runtime.container_create import cgroup_place
 from pyrt.runtime.container_exit import container_exited
 from pyrt.runtime.core import Core
+from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.errors import InvalidConfigError, SandboxError
 from pyrt.runtime.pid_namespace import PAUSE_ID, pause_plan
-from pyrt.runtime.podprocess import ContainerIo, PlanFailedError, PodProcess
-from pyrt.runtime.program import place
+from pyrt.runtime.poderrors import PlanFailedError
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import ContainerIo
 from pyrt.runtime.records import SandboxRecord
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_end import pod_process_died, take_down
@@ -93,10 +95,10 @@ class Birth:
             files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
             stack.callback(os.close, files)
             self._plan = sandbox_plan(config, places, cgroup_place(join, core.cgroup_mounts), attachment, files)
-            self._answers.append(pod.play(place(self._plan, stack)))
+            self._answers.append(pod.play(EncodedPlan.of(self._plan, stack)))
             if config.pid is NamespaceMode.POD:
                 self._answers.append(
-                    pod.start(PAUSE_ID, place(pause_plan(core.paths.pod(record.id)), stack), ContainerIo())
+                    pod.start(PAUSE_ID, EncodedPlan.of(pause_plan(core.paths.pod(record.id)), stack), ContainerIo())
                 )
 
     def _make_cgroup(self) -> Join:

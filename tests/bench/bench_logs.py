@@ -14,7 +14,9 @@ import harness
 
 from pyrt.launch import operations as ops
 from pyrt.launch.plan import Plan
-from pyrt.runtime.podprocess import ContainerIo, EncodedPlan, PodProcess
+from pyrt.runtime.encodedplan import EncodedPlan
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import ContainerIo
 
 MIB = 256
 ROUNDS = 3

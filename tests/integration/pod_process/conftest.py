@@ -17,9 +17,11 @@ import pytest
 
 from pyrt.launch import operations as ops
 from pyrt.launch.plan import Plan, PodSupplied
+from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.pod_program import EXECUTABLE
 from pyrt.runtime.podfiles import ExitRecord
-from pyrt.runtime.podprocess import ContainerIo, EncodedPlan, PodProcess, StartedProcess
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import ContainerIo, StartedProcess
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x04000000, 0x08000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000

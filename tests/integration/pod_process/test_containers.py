@@ -14,8 +14,9 @@ import pytest
 
 from pyrt.launch import operations as ops
 from pyrt.launch.plan import Plan
+from pyrt.runtime.poderrors import PlanFailedError, PodGoneError, PodProcessError
 from pyrt.runtime.podfiles import read_exits, read_starts, start_ticks
-from pyrt.runtime.podprocess import PlanFailedError, PodGoneError, PodProcess, PodProcessError
+from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.protocol import ProcessPhase
 
 from .conftest import Pod, container_plan, encoded, exec_plan, sandbox_plan

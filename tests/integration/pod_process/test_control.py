@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from pyrt.runtime import protocol
-from pyrt.runtime.podprocess import PodGoneError, PodProcess, PodProcessError
+from pyrt.runtime.poderrors import PodGoneError, PodProcessError
+from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.protocol import ProcessPhase, SandboxPhase
 
 from .conftest import Pod, container_plan, encoded, exec_plan, sandbox_plan
@@ -68,7 +69,9 @@ _DAEMON = """
 import asyncio, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from pyrt.runtime.podprocess import ContainerIo, EncodedPlan, PodProcess
+from pyrt.runtime.encodedplan import EncodedPlan
+from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podstreams import ContainerIo
 async def main():
     run, log = Path(sys.argv[2]), Path(sys.argv[3])
     netns = os.open("/proc/self/ns/net", os.O_RDONLY)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pyrt.runtime.podprocess import PodProcess, PodProcessError
+from pyrt.runtime.poderrors import PodProcessError
+from pyrt.runtime.podprocess import PodProcess
 
 from .conftest import Pod, container_plan, encoded, sandbox_plan
 

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from pyrt.runtime.podprocess import PodProcessError
+from pyrt.runtime.poderrors import PodProcessError
 
 from .conftest import Pod, container_plan, encoded, exec_plan
 
