@@ -33,6 +33,10 @@ size_t n,
 
 int remove_tree(const char *path);
 
+struct tree_usage { uint64_t bytes; uint64_t inodes; };
+int tree_usage(const char *path, struct tree_usage *found);
+int tree_set_group(const char *path, uint32_t gid, int readonly);
+
 static pid_t pyrt_fork_into(uint64_t flags, int cgroup_fd, int *pidfd);
 int unshare(int flags);
 int setns(int fd, int flags);
@@ -60,6 +64,7 @@ SOURCE = """
 #include "program.h"
 #include "remove_tree.h"
 #include "syscalls.h"
+#include "walk_tree.h"
 #include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>

@@ -42,7 +42,7 @@ from pyrt._native.processes import (
     spawn,
     unshare,
 )
-from pyrt._native.trees import remove_tree
+from pyrt._native.trees import TreeUsage, remove_tree, tree_set_group, tree_usage
 
 __all__ = [
     "FSCONFIG_CMD_CREATE",
@@ -51,6 +51,7 @@ __all__ = [
     "FSCONFIG_SET_STRING",
     "Child",
     "Failure",
+    "TreeUsage",
     "bpf_attach_device",
     "bpf_load_device",
     "check_plan",
@@ -76,6 +77,8 @@ __all__ = [
     "remove_tree",
     "setns",
     "spawn",
+    "tree_set_group",
+    "tree_usage",
     "umount",
     "unshare",
 ]

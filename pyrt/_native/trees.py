@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from typing import NamedTuple
 
-from pyrt._native._cffi import lib
+from pyrt._native._cffi import ffi, lib
 
 
 def remove_tree(path: str | os.PathLike[str]) -> None:
@@ -15,5 +17,37 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
     when there is no such directory.
     """
     number = lib.remove_tree(os.fsencode(path))
+    if number:
+        raise OSError(number, os.strerror(number), os.fspath(path))
+
+
+class TreeUsage(NamedTuple):
+    """What a directory holds, itself included."""
+
+    bytes: int
+    """Allocated, as du(1) counts; a file with several names counts once."""
+    inodes: int
+
+
+def tree_usage(path: str | os.PathLike[str]) -> TreeUsage:
+    """Count what is in a directory that containers may be writing to.
+
+    No symbolic link is followed, and what is mounted below is passed over. When a very deep directory is moved away
+    under the walk, the answer is what was counted so far. Raises OSError.
+    """
+    found = ffi.new("struct tree_usage *")
+    number = lib.tree_usage(os.fsencode(path), found)
+    if number not in (0, errno.ESTALE):
+        raise OSError(number, os.strerror(number), os.fspath(path))
+    return TreeUsage(found.bytes, found.inodes)
+
+
+def tree_set_group(path: str | os.PathLike[str], gid: int, *, readonly: bool = False) -> None:
+    """Give a directory and everything below it to a group: files ``g+rw``, directories ``g+rwx`` and set-group-ID,
+    without the ``w`` if ``readonly``.
+
+    Walks as :func:`tree_usage` does; the directory itself comes last. Raises OSError.
+    """
+    number = lib.tree_set_group(os.fsencode(path), gid, readonly)
     if number:
         raise OSError(number, os.strerror(number), os.fspath(path))
