@@ -6,6 +6,7 @@ Idempotent. Run before validation: the rules assume defaulted objects.
 from __future__ import annotations
 
 from pyrt.kube import quantity
+from pyrt.kube.aggregate import HUGEPAGES, POD_LEVEL, container_limits, container_requests, is_pod_level
 from pyrt.kube.base import ResourceList
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod, PodSpec
@@ -26,12 +27,39 @@ def set_pod_defaults(pod: Pod) -> None:
         resources = container.resources
         for name, limit in resources.limits.items():
             resources.requests.setdefault(name, limit)
+    if spec.resources is not None:
+        _pod_resources(spec)
     if spec.enable_service_links is None:
         spec.enable_service_links = True
     if spec.host_network:
         for container in (*spec.containers, *spec.init_containers):
             for port in container.ports:
                 port.host_port = port.host_port or port.container_port
+
+
+def _pod_resources(spec: PodSpec) -> None:
+    """What resources of the pod itself get from its containers, or from its own limits (KEP-2837, "Defaulting")."""
+    whole = spec.resources
+    assert whole is not None
+    everyone = (*spec.containers, *spec.init_containers)
+    if not all(
+        quantity.is_valid(t) for c in everyone for r in (c.resources.limits, c.resources.requests) for t in r.values()
+    ):
+        return  # validation's to refuse
+    if whole.limits or whole.requests:
+        for name, amount in container_limits(spec).items():
+            if name.startswith(HUGEPAGES) and name not in whole.requests:
+                whole.limits.setdefault(name, quantity.of_units(int(amount), binary=True))
+    if not whole.limits:
+        return
+    for name, amount in container_requests(spec).items():
+        if name in POD_LEVEL:
+            cpu = name == "cpu"
+            text = quantity.of_milli(int(amount * 1000)) if cpu else quantity.of_units(int(amount), binary=True)
+            whole.requests.setdefault(name, text)
+    for name, limit in whole.limits.items():
+        if is_pod_level(name):
+            whole.requests.setdefault(name, limit)
 
 
 def set_pod_spec_defaults(spec: PodSpec) -> None:
@@ -52,6 +80,9 @@ def set_pod_spec_defaults(spec: PodSpec) -> None:
     for ephemeral in spec.ephemeral_containers:
         _container(ephemeral)
     _canonical(spec.overhead)
+    if spec.resources is not None:
+        _canonical(spec.resources.limits)
+        _canonical(spec.resources.requests)
 
 
 def pull_policy(image: str) -> str:

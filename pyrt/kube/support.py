@@ -90,7 +90,6 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         ),
         "runtimeClassName": _REFUSED,
         "overhead": _REFUSED,
-        "resources": _REFUSED,
         "resourceClaims": _REFUSED,
         "hostUsers": Support(Level.REFUSED, only=lambda v: v is False, values="false"),
     },
@@ -100,7 +99,6 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "livenessProbe": _REFUSED,
         "readinessProbe": _REFUSED,
         "startupProbe": _REFUSED,
-        "resizePolicy": _warned("has no effect: resources of a running container cannot be changed yet"),
     },
     Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
     EnvVarSource: {

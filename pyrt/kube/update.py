@@ -26,7 +26,7 @@ _IMMUTABLE = "field is immutable"
 
 def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     """Every rule that replacing ``old`` by ``new`` breaks; both are defaulted. Statuses are not compared."""
-    errors = _metadata(new.metadata, old.metadata) + validate_pod(new)
+    errors = validate_metadata_update(new.metadata, old.metadata) + validate_pod(new)
     for name, after, before in (
         ("containers", new.spec.containers, old.spec.containers),
         ("initContainers", new.spec.init_containers, old.spec.init_containers),
@@ -50,7 +50,8 @@ def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     return errors
 
 
-def _metadata(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+def validate_metadata_update(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+    """What of an object's metadata may not change (``ValidateObjectMetaUpdate``)."""
     errors: list[FieldError] = []
     if old.deletion_timestamp is not None:
         extra = sorted(set(new.finalizers) - set(old.finalizers))

@@ -6,6 +6,7 @@ from pyrt.kube import names
 from pyrt.kube.field import FieldError, each_invalid, forbidden, invalid, not_supported, required, too_long
 from pyrt.kube.pod import PodDNSConfig, PodSpec
 from pyrt.kube.validation.containers import validate_containers
+from pyrt.kube.validation.pod_resources import validate_pod_resources
 from pyrt.kube.validation.scheduling import validate_scheduling
 from pyrt.kube.validation.security import validate_pod_security
 from pyrt.kube.validation.volumes import validate_volumes
@@ -40,6 +41,7 @@ def validate_pod_spec(spec: PodSpec, path: str = "spec") -> list[FieldError]:
     for index, gate in enumerate(spec.readiness_gates):
         where = f"{path}.readinessGates[{index}].conditionType"
         errors += each_invalid(where, gate.condition_type, names.label_key(gate.condition_type))
+    errors += validate_pod_resources(spec, path)
     errors += validate_scheduling(spec, path)
     errors += _identity(spec, path)
     deadline = spec.active_deadline_seconds
