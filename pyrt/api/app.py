@@ -10,6 +10,7 @@ from pyrt.api.call import Answer, Call
 from pyrt.api.errors import not_found
 from pyrt.api.images import GROUP, LISTED, VERSION, Images
 from pyrt.api.kinds import metrics
+from pyrt.api.kinds.config_maps import config_maps
 from pyrt.api.kinds.events import events
 from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
 from pyrt.api.kinds.nodes import describe_node, nodes
@@ -68,6 +69,7 @@ def build(parts: Parts) -> ApiServer:
             pods(PodStrategy(supervisor)),
             events(),
             namespaces(namespace_strategy),
+            config_maps(),
             secrets(),
             nodes(lambda: describe_node(supervisor.facts, parts.config.node.labels, started_at)),
         ],

@@ -60,9 +60,10 @@ EVENT = Resource("events", "event", "Event", ("ev",))
 NAMESPACE = Resource("namespaces", "namespace", "Namespace", ("ns",), namespaced=False)
 NODE = Resource("nodes", "node", "Node", ("no",), namespaced=False)
 SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount", ("sa",))
+CONFIG_MAP = Resource("configmaps", "configmap", "ConfigMap", ("cm",))
 SECRET = Resource("secrets", "secret", "Secret")
 
-WELL_KNOWN = (POD, EVENT, NAMESPACE, NODE, SECRET, SERVICE_ACCOUNT)
+WELL_KNOWN = (POD, EVENT, NAMESPACE, NODE, CONFIG_MAP, SECRET, SERVICE_ACCOUNT)
 
 
 def from_discovery(document: dict[str, Any]) -> list[Resource]:

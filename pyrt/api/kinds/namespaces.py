@@ -23,7 +23,7 @@ from pyrt.store import Store, StoredObject
 
 KIND: Final = "Namespace"
 INITIAL: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
-CONTENT: Final = ("Secret", "Event")
+CONTENT: Final = ("ConfigMap", "Secret", "Event")
 """The kinds that go with their namespace at once; pods take their time, and the namespace waits for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _RULE: Final = (

@@ -1,4 +1,4 @@
-"""Secrets: kept for the pods that name them (imagePullSecrets)."""
+"""Secrets: kept for the pods that name them (volumes, variables, imagePullSecrets)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pyrt.api.errors import bad_request
 from pyrt.api.kinds.pod_table import age
 from pyrt.api.resources import ALL_VERBS, Resource, Strategy, WriteContext
 from pyrt.api.table import AGE, NAME, Column
-from pyrt.kube.secret import Secret, complete, decoded
+from pyrt.kube.encoded import decoded
+from pyrt.kube.secret import Secret, complete
 from pyrt.kube.validation.secret import validate_secret, validate_secret_update
 from pyrt.store import StoredObject
 

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from pyrt.kube import names
+from pyrt.kube.encoded import decoded
 from pyrt.kube.field import FieldError, each_invalid, forbidden, invalid, required, too_long
-from pyrt.kube.secret import DOCKER_KEYS, Secret, decoded
+from pyrt.kube.secret import DOCKER_KEYS, Secret
 from pyrt.kube.validation.metadata import validate_metadata
 
 DATA_MAX: Final = 1 << 20
@@ -17,10 +18,8 @@ DATA_MAX: Final = 1 << 20
 _REDACTED: Final = "<secret contents redacted>"
 _SERVICE_ACCOUNT_TOKEN: Final = "kubernetes.io/service-account-token"
 _SERVICE_ACCOUNT: Final = "kubernetes.io/service-account.name"
-_ALL_OF: Final = {
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
-    "kubernetes.io/tls": ("tls.crt", "tls.key"),
-}
+_TLS: Final = "kubernetes.io/tls"
+_SSH_AUTH: Final = "kubernetes.io/ssh-auth"
 _BASIC_AUTH: Final = "kubernetes.io/basic-auth"
 _FROZEN: Final = "field is immutable when `immutable` is set"
 
@@ -46,7 +45,11 @@ def _typed(secret: Secret) -> list[FieldError]:
         return [required(f"metadata.annotations[{_SERVICE_ACCOUNT}]")]
     if secret.type == _BASIC_AUTH and not {"username", "password"} & data.keys():
         return [required("data[username]"), required("data[password]")]
-    return [required(f"data[{key}]") for key in _ALL_OF.get(secret.type, ()) if key not in data]
+    if secret.type == _SSH_AUTH and not data.get("ssh-privatekey"):
+        return [required("data[ssh-privatekey]")]
+    if secret.type == _TLS:
+        return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data]
+    return []
 
 
 def _docker(key: str, data: dict[str, str]) -> list[FieldError]:
