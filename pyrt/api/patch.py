@@ -1,8 +1,5 @@
-"""The patch formats: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and Kubernetes' strategic merge patch.
-
-A strategic merge patch merges lists of named things by their key instead of replacing them (community,
-``contributors/devel/sig-api-machinery/strategic-merge-patch.md``); the keys are in the API types' ``patchMergeKey``
-tags.
+"""The patch formats: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and Kubernetes' strategic merge patch
+(:mod:`pyrt.kube.strategic`).
 """
 
 from __future__ import annotations
@@ -13,33 +10,29 @@ from typing import Any, Final
 
 import msgspec
 
-from pyrt.api.errors import ApiError, bad_request
+from pyrt.api.errors import ApiError, bad_request, unsupported_media_type
+from pyrt.kube import strategic
 
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 PATCH_TYPES: Final = frozenset((MERGE, STRATEGIC, JSON_PATCH))
+APPLY_TYPES: Final = frozenset(("application/apply-patch+yaml", "application/apply-patch+cbor"))
+"""Server-side apply."""
 MAX_OPERATIONS: Final = 10_000
 """Of one JSON patch (apiserver, ``maxJSONPatchOperations``)."""
 
-_MERGE_KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "containers": ("name",),
-    "initContainers": ("name",),
-    "ephemeralContainers": ("name",),
-    "volumes": ("name",),
-    "volumeMounts": ("mountPath",),
-    "volumeDevices": ("devicePath",),
-    "env": ("name",),
-    "ports": ("containerPort",),
-    "hostAliases": ("ip",),
-    "imagePullSecrets": ("name",),
-    "conditions": ("type",),
-    "ownerReferences": ("uid",),
-    "topologySpreadConstraints": ("topologyKey",),
-    "schedulingGates": ("name",),
-    "resourceClaims": ("name",),
-}
-_MERGED_SETS: Final = frozenset(("finalizers",))
+
+def patch_type(content_type: str) -> str:
+    """The format of a request's patch. Raises ApiError 415, also for server-side apply, which is told apart."""
+    media = content_type.split(";")[0].strip()
+    if media in PATCH_TYPES:
+        return media
+    error = unsupported_media_type(media, sorted(PATCH_TYPES))
+    if media in APPLY_TYPES:
+        text = f"server-side apply is not supported by this server: use client-side apply; {error.message}"
+        raise ApiError(error.code, error.reason, text)
+    raise error
 
 
 def apply_patch(media: str, target: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def apply_patch(media: str, target: dict[str, Any], body: bytes) -> dict[str, An
     elif not isinstance(document, dict):
         raise bad_request("error decoding patch: expected an object")
     else:
-        patched = merge(target, document) if media == MERGE else strategic(target, document)
+        patched = merge(target, document) if media == MERGE else _strategic(target, document)
     if not isinstance(patched, dict):
         raise _unprocessable("the patch does not leave an object")
     return patched
@@ -72,59 +65,11 @@ def merge(target: Any, change: Any) -> Any:
     return result
 
 
-def strategic(target: Any, change: Any) -> Any:
-    """Merge with lists of named things merged by name, and the ``$patch``, ``$retainKeys`` and
-    ``$deleteFromPrimitiveList`` directives.
-    """
-    if not isinstance(change, dict):
-        return change
-    directive = change.get("$patch")
-    if directive == "replace":
-        return {key: value for key, value in change.items() if key != "$patch"}
-    if directive == "delete":
-        return {}
-    result = dict(target) if isinstance(target, dict) else {}
-    if "$retainKeys" in change:
-        result = {key: value for key, value in result.items() if key in change["$retainKeys"]}
-    for key, value in change.items():
-        if key.startswith(("$setElementOrder/", "$retainKeys", "$patch")):
-            continue
-        if key.startswith("$deleteFromPrimitiveList/"):
-            name = key.partition("/")[2]
-            result[name] = [item for item in result.get(name) or [] if item not in value]
-        elif value is None:
-            result.pop(key, None)
-        elif isinstance(value, list) and key in _MERGE_KEYS:
-            order = change.get(f"$setElementOrder/{key}")
-            result[key] = _merge_list(result.get(key) or [], value, _MERGE_KEYS[key], order)
-        elif isinstance(value, list) and key in _MERGED_SETS:
-            present = result.get(key) or []
-            result[key] = [*present, *(item for item in value if item not in present)]
-        else:
-            result[key] = strategic(result.get(key), value)
-    return result
-
-
-def _merge_list(present: list[Any], change: list[Any], keys: tuple[str, ...], order: list[Any] | None) -> list[Any]:
-    def identity(item: Any) -> tuple[Any, ...]:
-        if not isinstance(item, dict) or not all(key in item for key in keys):
-            raise bad_request(f"map: {item} does not contain declared merge key: {keys[0]}")
-        return tuple(item[key] for key in keys)
-
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in change):
-        return [item for item in change if "$patch" not in item]
-    result = {identity(item): item for item in present}
-    for item in change:
-        key = identity(item)
-        if item.get("$patch") == "delete":
-            result.pop(key, None)
-        else:
-            result[key] = strategic(result.get(key), item)
-    items = list(result.values())
-    if order is not None:
-        rank = {identity(item): index for index, item in enumerate(order)}
-        items.sort(key=lambda item: rank.get(identity(item), len(rank)))
-    return items
+def _strategic(target: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return strategic.apply(target, change)
+    except strategic.PatchError as error:
+        raise bad_request(str(error)) from error
 
 
 def _json_patch(document: Any, operations: Any) -> Any:
@@ -233,9 +178,20 @@ def _op_copy(document: Any, operation: dict[str, Any]) -> Any:
 
 
 def _op_test(document: Any, operation: dict[str, Any]) -> Any:
-    if _resolve(document, _pointer(operation["path"])) != _value(operation):
+    if not _same(_resolve(document, _pointer(operation["path"])), _value(operation)):
         raise _unprocessable(f"testing path {operation['path']!r} value failed")
     return document
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON values (RFC 6902, 4.6): to Python ``True`` is 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 _OPERATIONS: Final[dict[str, Callable[[Any, dict[str, Any]], Any]]] = {

@@ -41,6 +41,9 @@ class WriteContext:
 class Strategy(Generic[T]):
     """What is peculiar to a kind. The defaults suit a kind that is only stored."""
 
+    owns_generation: bool = False
+    """Whether :meth:`prepare_update` sets ``metadata.generation``; else it stays as it was."""
+
     def decode(self, body: bytes, context: WriteContext) -> T:
         """The object that a request carries. Raises ApiError 400 for JSON that is not of this kind."""
         raise NotImplementedError
@@ -57,7 +60,7 @@ class Strategy(Generic[T]):
         """Default and validate, in place. Raises ApiError 422."""
 
     def prepare_update(self, value: T, old: T, context: WriteContext) -> None:
-        """Take over what the server owns and check that only what may change changes. Raises ApiError 422."""
+        """Take over what the server owns and check that only what may change changes, in place. Raises ApiError 422."""
 
     def created(self, value: T, item: StoredObject) -> None:
         """After the commit of a create."""
@@ -71,13 +74,15 @@ class Strategy(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Subresource:
-    """``pods/log``: for discovery."""
+    """``pods/log``: for discovery, and with a strategy also for changing a part of the object by rules of its own."""
 
     name: str
     kind: str
     verbs: tuple[str, ...]
     group: str = ""
     version: str = ""
+    strategy: Strategy[Any] | None = None
+    """What prepares an update or patch of the object through this subresource; ``None``: answered by hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from pyrt.api import listing, watch
+from pyrt.api import listing, updating, watch
 from pyrt.api.call import Answer, Call, Streamed, answer
 from pyrt.api.errors import (
     ApiError,
@@ -20,18 +20,14 @@ from pyrt.api.errors import (
     method_not_allowed,
     not_found,
     success,
-    unsupported_media_type,
 )
 from pyrt.api.names import generate_name
-from pyrt.api.patch import PATCH_TYPES, apply_patch
 from pyrt.api.query import dry_run, flag, integer
-from pyrt.api.resources import Resource, WriteContext
+from pyrt.api.reading import existing, json_body, shown, write_context
+from pyrt.api.resources import Resource, Strategy, WriteContext
 from pyrt.api.table import wants_table
 from pyrt.kube.response import DeleteOptions, Status, StatusCause, StatusDetails
 from pyrt.store import AlreadyExists, Conflict, NotFound, Store, StoredObject
-
-_UPDATE_ATTEMPTS: Final = 5
-"""Times a patch without a resourceVersion is applied anew to what another writer has changed meanwhile."""
 
 
 async def serve(store: Store, resource: Resource, call: Call) -> Answer | Streamed:
@@ -53,12 +49,24 @@ async def serve(store: Store, resource: Resource, call: Call) -> Answer | Stream
         case "create":
             return await create(store, resource, call)
         case "update":
-            return update(store, resource, call)
+            return updating.update(store, resource, resource.strategy, call)
         case "patch":
-            return patch(store, resource, call)
+            return updating.patch(store, resource, resource.strategy, call)
         case "delete":
             return await delete(store, resource, call)
     return await delete_collection(store, resource, call)
+
+
+def serve_subresource(store: Store, resource: Resource, strategy: Strategy[Any], call: Call) -> Answer:
+    """Answer a request for a part of one object that has rules of its own (``pods/resize``). Raises ApiError."""
+    match call.method:
+        case "GET" | "HEAD":
+            return shown(resource, call, existing(store, resource, call))
+        case "PUT":
+            return updating.update(store, resource, strategy, call)
+        case "PATCH":
+            return updating.patch(store, resource, strategy, call)
+    raise method_not_allowed(call.method.lower(), f"{call.route.resource}/{call.route.subresource}")
 
 
 def _verb(call: Call) -> str:
@@ -79,34 +87,12 @@ def _verb(call: Call) -> str:
     raise method_not_allowed(call.method.lower(), call.route.resource)
 
 
-def _context(call: Call) -> WriteContext:
-    validation = call.query.get("fieldValidation", "Strict") or "Strict"
-    if validation not in ("Strict", "Warn", "Ignore"):
-        raise bad_request(
-            f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
-        )
-    return WriteContext(
-        namespace=call.route.namespace,
-        dry_run=dry_run(call.repeated.get("dryRun", [])),
-        field_validation=validation,
-        warnings=call.warnings,
-    )
-
-
-def _shown(resource: Resource, call: Call, item: StoredObject, code: int = 200) -> Answer:
-    if wants_table(call.accept):
-        include = call.query.get("includeObject", "Metadata")
-        metadata = {"resourceVersion": str(item.resource_version)}
-        return Answer(code, listing.encode_table(resource, [item], metadata, include))
-    return Answer(code, item.data)
-
-
 def get(store: Store, resource: Resource, call: Call) -> Answer:
     """One object."""
     item = listing.find(store, resource, call.route.namespace, call.route.name)
     if item is None:
         raise not_found(resource.plural, call.route.name, group=resource.group)
-    return _shown(resource, call, item)
+    return shown(resource, call, item)
 
 
 def list_(store: Store, resource: Resource, call: Call) -> Answer:
@@ -149,9 +135,9 @@ def _table_encoder(resource: Resource, call: Call) -> watch.Encode:
 
 async def create(store: Store, resource: Resource, call: Call) -> Answer:
     """Add an object: 201 with the object as it is now."""
-    context = _context(call)
+    context = write_context(call)
     strategy = resource.strategy
-    value = strategy.decode(_json_body(call), context)
+    value = strategy.decode(json_body(call), context)
     _fill_metadata(resource, call, value)
     if resource.namespaced:
         _check_namespace(store, value.metadata.namespace)
@@ -172,14 +158,7 @@ async def create(store: Store, resource: Resource, call: Call) -> Answer:
         raise already_exists(resource.plural, meta.name, group=resource.group) from error
     strategy.created(value, item)
     await store.synced()  # the work begins while the disk writes; the answer waits for it
-    return _shown(resource, call, item, 201)
-
-
-def _json_body(call: Call) -> bytes:
-    media = call.content_type.split(";")[0].strip()
-    if media not in ("", "application/json"):
-        raise unsupported_media_type(media, ["application/json"])
-    return call.body
+    return shown(resource, call, item, 201)
 
 
 def _fill_metadata(resource: Resource, call: Call, value: Any) -> None:
@@ -227,106 +206,11 @@ def _check_namespace(store: Store, namespace: str) -> None:
         )
 
 
-def update(store: Store, resource: Resource, call: Call) -> Answer:
-    """Replace an object; a resourceVersion in it must be the present one."""
-    context = _context(call)
-    value = resource.strategy.decode(_json_body(call), context)
-    old = _existing(store, resource, call)
-    if value.metadata.name and value.metadata.name != call.route.name:
-        raise bad_request(
-            f"the name of the object ({value.metadata.name}) does not match the name on the URL ({call.route.name})"
-        )
-    return _store_update(store, resource, call, context, old, value)
-
-
-def patch(store: Store, resource: Resource, call: Call) -> Answer:
-    """Change parts of an object (merge, strategic merge or JSON patch)."""
-    media = call.content_type.split(";")[0].strip()
-    if media not in PATCH_TYPES:
-        raise unsupported_media_type(media, sorted(PATCH_TYPES))
-    context = _context(call)
-    for attempt in range(_UPDATE_ATTEMPTS):
-        old = _existing(store, resource, call)
-        patched = apply_patch(media, msgspec.json.decode(old.data), call.body)
-        told = len(context.warnings)
-        value = resource.strategy.decode(msgspec.json.encode(patched), context)
-        pinned = value.metadata.resource_version not in ("", str(old.resource_version))
-        try:
-            return _store_update(store, resource, call, context, old, value)
-        except ApiError as error:
-            if error.reason != "Conflict" or pinned or attempt == _UPDATE_ATTEMPTS - 1:
-                raise
-            del context.warnings[told:]
-    raise AssertionError("unreachable")
-
-
-def _existing(store: Store, resource: Resource, call: Call) -> StoredObject:
-    item = store.objects.find(resource.kind, call.route.namespace, call.route.name)
-    if item is None:
-        raise not_found(resource.plural, call.route.name, group=resource.group)
-    return item
-
-
-def _store_update(
-    store: Store, resource: Resource, call: Call, context: WriteContext, old_item: StoredObject, value: Any
-) -> Answer:
-    strategy = resource.strategy
-    old = strategy.load(old_item)
-    meta = value.metadata
-    expected = meta.resource_version
-    if meta.uid and meta.uid != old.metadata.uid:
-        raise conflict(
-            resource.plural,
-            call.route.name,
-            f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {old.metadata.uid}",
-            group=resource.group,
-        )
-    for name in (
-        "name",
-        "namespace",
-        "uid",
-        "creation_timestamp",
-        "deletion_timestamp",
-        "deletion_grace_period_seconds",
-    ):
-        setattr(meta, name, getattr(old.metadata, name))
-    meta.generate_name = old.metadata.generate_name
-    meta.generation = old.metadata.generation
-    meta.self_link, meta.managed_fields = "", []
-    strategy.prepare_update(value, old, context)
-
-    def encoded(version: int) -> bytes:
-        meta.resource_version = str(version)
-        return strategy.encode(value)
-
-    if context.dry_run:
-        return Answer(200, encoded(old_item.resource_version))
-    try:
-        item = store.objects.update(
-            resource.kind,
-            meta.namespace,
-            meta.name,
-            encoded,
-            expected=int(expected) if expected.isdigit() else old_item.resource_version,
-            uid=old_item.uid,
-        )
-    except (Conflict, NotFound) as error:
-        raise conflict(
-            resource.plural,
-            meta.name,
-            "the object has been modified; please apply your changes to the latest version and try again",
-            group=resource.group,
-        ) from error
-    if item.resource_version != old_item.resource_version:
-        strategy.updated(value, item)
-    return _shown(resource, call, item)
-
-
 def delete_options(call: Call) -> DeleteOptions:
     """The body, with what the query says on top."""
     options = DeleteOptions()
     if call.body.strip():
-        _json_body(call)
+        json_body(call)
         try:
             options = msgspec.json.decode(call.body, type=DeleteOptions, strict=False)
         except msgspec.MsgspecError as error:
@@ -341,7 +225,7 @@ def delete_options(call: Call) -> DeleteOptions:
 async def delete(store: Store, resource: Resource, call: Call) -> Answer:
     """Remove an object, or begin to: 200 with the object while it is going, or with a Status."""
     options = delete_options(call)
-    item = _existing(store, resource, call)
+    item = existing(store, resource, call)
     return await _delete_one(store, resource, call, item, options)
 
 
@@ -361,11 +245,11 @@ async def _delete_one(
                 )
     context = WriteContext(namespace=item.namespace, dry_run=dry_run(options.dry_run), warnings=call.warnings)
     if context.dry_run:
-        return _shown(resource, call, item)
+        return shown(resource, call, item)
     if resource.strategy.delete is not None:
         result = await resource.strategy.delete(item, options, context)
         await store.synced()
-        return answer(result) if isinstance(result, Status) else _shown(resource, call, result)
+        return answer(result) if isinstance(result, Status) else shown(resource, call, result)
     try:
         store.objects.delete(resource.kind, item.namespace, item.name, uid=item.uid)
     except (Conflict, NotFound) as error:

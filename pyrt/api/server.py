@@ -163,6 +163,9 @@ class ApiServer:
             return await rest.serve(self._store, resource, call)
         if route.rest:
             raise no_such_path()
+        for sub in resource.subresources:
+            if sub.name == route.subresource and sub.strategy is not None:
+                return rest.serve_subresource(self._store, resource, sub.strategy, call)
         handler = self._subresources.get((route.resource, route.subresource))
         if handler is None:
             raise no_such_path()

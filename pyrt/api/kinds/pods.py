@@ -30,6 +30,8 @@ _encode: Final = msgspec.json.Encoder().encode
 class PodStrategy(Strategy[Pod]):
     """Creates, updates and deletes through the supervisor."""
 
+    owns_generation = True
+
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self.delete = self._delete
@@ -69,8 +71,8 @@ class PodStrategy(Strategy[Pod]):
         set_pod_defaults(value)
         admit_pod(value)
         _refuse(value, validate_pod_update(value, old))
-        if value.spec != old.spec:
-            value.metadata.generation = old.metadata.generation + 1
+        generation = old.metadata.generation + (value.spec != old.spec)
+        value.metadata.generation = max(value.metadata.generation, generation)
 
     def created(self, value: Pod, item: StoredObject) -> None:
         """See :class:`Strategy`."""
