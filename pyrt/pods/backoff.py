@@ -41,20 +41,25 @@ def _in_force(last: ObservedContainer, key: str) -> bool:
     return last.finished_at - last.created_at <= RESET_SECONDS * SECOND
 
 
-def restart_at(last: ObservedContainer, key: str) -> int:
+def delay_of(last: ObservedContainer, longest: int = LONGEST_SECONDS) -> int:
+    """The seconds that a dead instance has its successor wait; ``longest`` is what the node allows now."""
+    return min(last.back_off.delay_seconds, longest)
+
+
+def restart_at(last: ObservedContainer, key: str, longest: int = LONGEST_SECONDS) -> int:
     """The earliest time to replace a dead instance; its end if there is nothing to wait for."""
     if not _in_force(last, key):
         return last.finished_at
-    return last.finished_at + last.back_off.delay_seconds * SECOND
+    return last.finished_at + delay_of(last, longest) * SECOND
 
 
-def next_back_off(last: ObservedContainer | None, key: str) -> BackOff:
+def next_back_off(last: ObservedContainer | None, key: str, longest: int = LONGEST_SECONDS) -> BackOff:
     """What the instance that replaces ``last`` carries."""
     if last is None:
         return BackOff(key)
     if not _in_force(last, key):
-        return BackOff(key, FIRST_SECONDS)
-    return BackOff(key, min(last.back_off.delay_seconds * 2, LONGEST_SECONDS))
+        return BackOff(key, min(FIRST_SECONDS, longest))
+    return BackOff(key, min(last.back_off.delay_seconds * 2, longest))
 
 
 def pull_delay(failure: Failure) -> int:

@@ -9,39 +9,59 @@ from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import ContainerStatus, PodCondition
 from pyrt.pods.restart import is_sidecar
 
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWNED = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    "AllContainersRestarting",
+)
 """What is computed here, in the order of the kubelet; conditions of other types are kept as they are."""
+
+
+_FINAL = {"Succeeded": "Completed", "Failed": "Failed"}
 
 
 def _names(containers: Sequence[str]) -> str:
     return "[" + " ".join(containers) + "]"
 
 
-def _initialised(pod: Pod, statuses: Mapping[str, ContainerStatus], phase: str) -> PodCondition:
+def _initialised(
+    pod: Pod, statuses: Mapping[str, ContainerStatus], phase: str, before: PodCondition | None
+) -> PodCondition:
     name = "Initialized"
+    inits = pod.spec.init_containers
     if phase == "Succeeded":
         return PodCondition(type=name, status="True", reason="PodCompleted")
+    if not inits:
+        return PodCondition(type=name, status="True")
     begun = (statuses.get(c.name) for c in pod.spec.containers)
     if any(s is not None and (s.state.running or s.state.terminated or s.last_state.terminated) for s in begun):
         return PodCondition(type=name, status="True")
-    missing = [c.name for c in pod.spec.init_containers if not _is_initialised(c, statuses.get(c.name))]
-    if not missing:
+    unknown = [c.name for c in inits if c.name not in statuses]
+    missing = [c.name for c in inits if c.name in statuses and not _is_initialised(c, statuses[c.name])]
+    if not unknown and not missing:
         return PodCondition(type=name, status="True")
-    message = f"containers with incomplete status: {_names(missing)}"
-    return PodCondition(type=name, status="False", reason="ContainersNotInitialized", message=message)
+    if before is not None and before.status == "True":
+        # What runs again after a new sandbox or a reset does not take back that the pod was initialized once.
+        return PodCondition(type=name, status="True")
+    parts = []
+    if unknown:
+        parts.append(f"containers with unknown status: {_names(unknown)}")
+    if missing:
+        parts.append(f"containers with incomplete status: {_names(missing)}")
+    return PodCondition(type=name, status="False", reason="ContainersNotInitialized", message=", ".join(parts))
 
 
-def _is_initialised(container: Container, status: ContainerStatus | None) -> bool:
-    if status is None:
-        return False
+def _is_initialised(container: Container, status: ContainerStatus) -> bool:
     return bool(status.started) if is_sidecar(container) else status.ready
 
 
 def _containers_ready(pod: Pod, statuses: Mapping[str, ContainerStatus], phase: str) -> PodCondition:
     name = "ContainersReady"
     if phase in ("Succeeded", "Failed"):
-        reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
-        return PodCondition(type=name, status="False", reason=reason)
+        return PodCondition(type=name, status="False", reason=f"Pod{_FINAL[phase]}")
     concerned = [c.name for c in pod.spec.init_containers if is_sidecar(c)] + [c.name for c in pod.spec.containers]
     unknown = [n for n in concerned if n not in statuses]
     unready = [n for n in concerned if n in statuses and not statuses[n].ready]
@@ -53,6 +73,16 @@ def _containers_ready(pod: Pod, statuses: Mapping[str, ContainerStatus], phase: 
     if parts:
         return PodCondition(type=name, status="False", reason="ContainersNotReady", message=", ".join(parts))
     return PodCondition(type=name, status="True")
+
+
+def _restarting_all(phase: str, under_way: bool) -> PodCondition:
+    name = "AllContainersRestarting"
+    if phase in ("Succeeded", "Failed"):
+        return PodCondition(type=name, status="False", reason=f"Pod{_FINAL[phase]}")
+    if not under_way:
+        return PodCondition(type=name, status="False")
+    message = "container exited with restart policy rule"
+    return PodCondition(type=name, status="True", reason="RestartAllContainersStarted", message=message)
 
 
 def _scheduled(pod: Pod) -> PodCondition:
@@ -80,18 +110,29 @@ def _ready(pod: Pod, containers_ready: PodCondition, old: Mapping[str, PodCondit
 
 
 def compute_conditions(
-    pod: Pod, statuses: Mapping[str, ContainerStatus], phase: str, *, sandbox_ready: bool, now_text: str
+    pod: Pod,
+    statuses: Mapping[str, ContainerStatus],
+    phase: str,
+    *,
+    sandbox_ready: bool,
+    now_text: str,
+    restarting_all: bool | None = None,
 ) -> list[PodCondition]:
-    """All conditions of the pod's next status; ``now_text`` is the time of what changes now."""
+    """All conditions of the pod's next status; ``now_text`` is the time of what changes now.
+
+    ``restarting_all`` says whether a restart of all containers is under way; ``None``: no container can cause one.
+    """
     old = {condition.type: condition for condition in pod.status.conditions}
     containers_ready = _containers_ready(pod, statuses, phase)
     made = [
         PodCondition(type="PodReadyToStartContainers", status="True" if sandbox_ready else "False"),
-        _initialised(pod, statuses, phase),
+        _initialised(pod, statuses, phase, old.get("Initialized")),
         _ready(pod, containers_ready, old),
         containers_ready,
         _scheduled(pod),
     ]
+    if restarting_all is not None:
+        made.append(_restarting_all(phase, restarting_all))
     for condition in made:
         condition.observed_generation = pod.metadata.generation
         before = old.get(condition.type)

@@ -33,6 +33,8 @@ class NodeFacts:
     """Bytes."""
     pids_limit: int = 0
     allowed_unsafe_sysctls: tuple[str, ...] = ()
+    longest_back_off: int = 300
+    """Seconds between restarts of a container that keeps failing, at most."""
     volumes_in_memory: Path = Path("/run/pyrt/volumes")
     """A directory a pod, by uid, for what must not reach a disk."""
 
@@ -55,6 +57,7 @@ def gather(config: Config) -> NodeFacts:
         memory_capacity=psutil.virtual_memory().total,
         pids_limit=config.runtime.default_pids_limit,
         allowed_unsafe_sysctls=tuple(config.runtime.allowed_unsafe_sysctls),
+        longest_back_off=config.runtime.crash_loop_max_seconds,
         volumes_in_memory=config.paths.run / "volumes",
     )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
-from pyrt.pods.backoff import back_off_key, create_delay, period_text, pull_delay, restart_at
+from pyrt.pods.backoff import back_off_key, create_delay, delay_of, period_text, pull_delay, restart_at
 from pyrt.pods.model import SECOND, ImageState, Observed, ObservedContainer
+from pyrt.pods.reset import find_reset
 from pyrt.pods.restart import remembered
 from pyrt.runtime.status import ContainerState
 
@@ -56,21 +57,21 @@ def find_hold(
 ) -> Hold | None:
     """The reason why the next instance of ``container`` has to wait, or ``None`` if it may be tried now."""
     if last is not None and last.state is ContainerState.EXITED and last.stop_reason != "Changed":
-        hold = _crash(container, pod, last, now)
+        hold = _crash(container, pod, last, observed, now)
         if hold is not None:
             return hold
     return _creation(container, observed, now) or _image(container, pod, last, observed, now)
 
 
-def _crash(container: Container, pod: Pod, last: ObservedContainer, now: int) -> Hold | None:
-    key = back_off_key(container)
-    until = restart_at(last, key)
-    if now >= until:
+def _crash(container: Container, pod: Pod, last: ObservedContainer, observed: Observed, now: int) -> Hold | None:
+    key, longest = back_off_key(container), observed.longest_back_off
+    until = restart_at(last, key, longest)
+    if now >= until or find_reset(pod, observed.containers).excused(last):
         return None
     if last.reason in START_FAILURES and now < last.finished_at + SHOW_ERROR:
         return Hold("RunContainerError", last.message, until, last.finished_at + SHOW_ERROR)
     text = (
-        f"back-off {period_text(last.back_off.delay_seconds)} restarting failed container={container.name} "
+        f"back-off {period_text(delay_of(last, longest))} restarting failed container={container.name} "
         f"pod={pod_text(pod)}"
     )
     event = f"Back-off restarting failed container {container.name} in pod {pod_text(pod)}"

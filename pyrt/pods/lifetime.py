@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
 from pyrt.pods.model import SECOND, Observed, ObservedContainer, ObservedSandbox
+from pyrt.pods.reset import NONE, Reset, find_reset
 from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, should_restart, usable_sandbox
 from pyrt.pods.sysctls import forbidden
 from pyrt.runtime.status import ContainerState
@@ -40,8 +41,10 @@ class Verdict:
     message: str
 
 
-def init_progress(pod: Pod, latest: Mapping[str, ObservedContainer], sandbox: ObservedSandbox | None) -> InitProgress:
-    """Look at the init containers' instances in ``sandbox``; earlier sandboxes do not count, their work is redone."""
+def init_progress(
+    pod: Pod, latest: Mapping[str, ObservedContainer], sandbox: ObservedSandbox | None, reset: Reset = NONE
+) -> InitProgress:
+    """Look at the init containers' instances in ``sandbox`` since the last ``reset``; what was before is redone."""
     inits = pod.spec.init_containers
     if not inits:
         return InitProgress(True, False, ())
@@ -50,7 +53,7 @@ def init_progress(pod: Pod, latest: Mapping[str, ObservedContainer], sandbox: Ob
 
     def instance(container: Container) -> ObservedContainer | None:
         found = latest.get(container.name)
-        return found if found is not None and found.sandbox_id == sandbox.id else None
+        return found if found is not None and found.sandbox_id == sandbox.id and not reset.ended(found) else None
 
     def down(container: Container) -> bool:
         found = instance(container)
@@ -109,23 +112,23 @@ def _finished(pod: Pod, observed: Observed, latest: Mapping[str, ObservedContain
     spec = pod.spec
     apps = [latest.get(c.name) for c in spec.containers]
     sandbox = usable_sandbox(observed)
+    reset = find_reset(pod, observed.containers)
     if sandbox is None:
         if newest_sandbox(observed) is None and not observed.containers:
             # Nothing has been done yet, or the runtime has lost its records: then the last status is what is known.
             return all(ran_for_good(pod, container) for container in spec.containers)
         if spec.restart_policy == "Never":
-            # A pod that may not restart does not get a second sandbox once one of its containers has been there.
-            inits = (latest.get(c.name) for c in spec.init_containers if not is_sidecar(c))
-            broken = any(i is not None and i.state is ContainerState.EXITED and i.exit_code for i in inits)
-            if broken or any(a is not None for a in apps):
-                return not any(c.live for c in observed.containers) or broken
-    elif init_progress(pod, latest, sandbox).failed:
+            # A pod that may not restart does not get a second sandbox once one of its containers has run.
+            inits = (latest.get(c.name) for c in spec.init_containers)
+            if any(c is not None and c.state is not ContainerState.CREATED for c in (*inits, *apps)):
+                return not any(c.live for c in observed.containers)
+    elif init_progress(pod, latest, sandbox, reset).failed:
         return True
     for container, last in zip(spec.containers, apps, strict=True):
         if last is None and ran_for_good(pod, container):
             continue
         if last is None or last.state is not ContainerState.EXITED or last.stop_reason == "Changed":
             return False
-        if should_restart(container, spec, last.exit_code):
+        if reset.ended(last) or should_restart(container, spec, last.exit_code):
             return False
     return True

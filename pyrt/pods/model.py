@@ -177,6 +177,8 @@ class Observed:
     """The last :class:`PrepareVolumes` failed. Dropped on success."""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     """What the node lets pods ask for beyond the safe set."""
+    longest_back_off: int = 300
+    """Seconds: the most that the node has a container wait for its restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,8 @@ class StopContainer:
     name: str
     grace_seconds: int
     reason: str
-    """For the record: ``Deleted``, ``DeadlineExceeded``, ``Finished``, ``Changed``, ``SandboxChanged``, ``Unknown``."""
+    """For the record: ``Deleted``, ``DeadlineExceeded``, ``Finished``, ``Changed``, ``SandboxChanged``, ``Unknown``,
+    ``RestartAllContainers``."""
     message: str
     """The text of the Killing event."""
 

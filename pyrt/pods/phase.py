@@ -67,13 +67,17 @@ def compute_phase(
 
     ``ended`` says that nothing will be started any more, so that a pod whose containers are all down is Succeeded or
     Failed whatever its restart policy. ``replaced`` names containers that were stopped to be started anew, whatever the
-    policy. The caller keeps a phase that is final.
+    policy. The caller keeps a phase that is final. (kubelet, ``getPhase``.)
     """
     by_name = {status.name: status for status in statuses}
+    serving = False
     for container in spec.init_containers:
         status = by_name.get(container.name)
-        end = None if status is None or is_sidecar(container) else _end(status)
-        if end is None or end.exit_code == 0:
+        if is_sidecar(container):
+            serving = serving or (status is not None and status.state.running is not None)
+            continue
+        end = None if status is None else _end(status)
+        if end is None or end.exit_code == 0 or container.name in replaced:
             continue
         if ended or not should_restart(container, spec, end.exit_code):
             return "Failed"
@@ -83,8 +87,8 @@ def compute_phase(
     begun = tally.running + tally.stopped > 0
     if tally.waiting or any(_initialising(c, by_name.get(c.name), begun) for c in spec.init_containers):
         return "Pending"
-    if tally.running or tally.to_restart:
-        return "Running"
+    if tally.running or tally.to_restart or serving:
+        return "Running"  # sidecars are stopped when the others have ended; until then the pod has not
     return "Succeeded" if tally.succeeded == tally.stopped else "Failed"
 
 

@@ -36,6 +36,8 @@ from pyrt.pods.model import (
     StopContainer,
     StopSandbox,
 )
+from pyrt.pods.reset import ACTION as RESTART_ALL
+from pyrt.pods.reset import NONE, Reset, find_reset, to_keep
 from pyrt.pods.restart import (
     is_sidecar,
     latest_by_name,
@@ -67,6 +69,7 @@ class _Round:
     notices: list[BackOffNotice] = field(default_factory=list)
     wake_at: int | None = None
     latest: dict[str, ObservedContainer] = field(default_factory=dict)
+    reset: Reset = NONE
 
     def decide(self) -> Decision:
         self.latest = latest_by_name(self.observed.containers)
@@ -77,7 +80,8 @@ class _Round:
             deadline = self.pod.spec.active_deadline_seconds
             if deadline is not None:
                 self._wake(self.observed.accepted_at + deadline * SECOND)
-            if self._sandbox():
+            self.reset = find_reset(self.pod, self.observed.containers)
+            if self._sandbox() and not self._resetting():
                 self._containers()
             self._collect_garbage()
         return Decision(tuple(self.actions), self.wake_at, tuple(self.notices))
@@ -176,12 +180,22 @@ class _Round:
 
     # --- containers ---------------------------------------------------------------------------------------------
 
+    def _resetting(self) -> bool:
+        """Whether a container has ended that restarts all, and others of its time are still there."""
+        late = [c for c in self.observed.containers if c.live and self.reset.ended(c) and self._belongs(c)]
+        for container in late:
+            self._stop(container, 0, RESTART_ALL, f"Stopping container {container.name}")
+        return bool(late)
+
+    def _belongs(self, container: ObservedContainer) -> bool:
+        return all(container.name != other.name for other in self.pod.spec.ephemeral_containers)
+
     def _containers(self) -> None:
         if not self._volumes():
             return
         spec = self.pod.spec
         sandbox = usable_sandbox(self.observed)
-        progress = init_progress(self.pod, self.latest, sandbox)
+        progress = init_progress(self.pod, self.latest, sandbox, self.reset)
         for container in progress.to_start:
             self._want(container, ContainerKind.INIT)
         for container in spec.init_containers:
@@ -200,7 +214,7 @@ class _Round:
 
     def _again(self, container: Container, last: ObservedContainer) -> bool:
         """Whether an instance that is down is to be replaced."""
-        if last.state is not ContainerState.EXITED or last.stop_reason == "Changed":
+        if last.state is not ContainerState.EXITED or last.stop_reason == "Changed" or self.reset.ended(last):
             return True
         return should_restart(container, self.pod.spec, last.exit_code)
 
@@ -238,8 +252,10 @@ class _Round:
             if last is not None and last.state is ContainerState.CREATED:
                 self.actions.append(RemoveContainer(last.id, last.name))
                 back_off = last.back_off
+            elif last is not None and self.reset.excused(last):
+                back_off = last.back_off  # it has not failed
             else:
-                back_off = next_back_off(last, back_off_key(container))
+                back_off = next_back_off(last, back_off_key(container), self.observed.longest_back_off)
             attempt = next_attempt(self.pod, container.name, last)
             self.actions.append(StartContainer(container.name, kind, attempt, sandbox.id, image_id, back_off))
         return in_order
@@ -262,8 +278,11 @@ class _Round:
     def _collect_garbage(self) -> None:
         """Keep one dead instance of each container, and no dead sandbox that holds no instance."""
         dead: dict[str, ObservedContainer] = {}
+        kept = to_keep(self.reset, self.observed.containers)
         for container in sorted(self.observed.containers, key=lambda c: -c.attempt):
-            if container.state is ContainerState.EXITED and dead.setdefault(container.name, container) is not container:
+            if container.state is not ContainerState.EXITED or container.id == kept:
+                continue
+            if dead.setdefault(container.name, container) is not container:
                 self.actions.append(RemoveContainer(container.id, container.name))
         newest = newest_sandbox(self.observed)
         used = {c.sandbox_id for c in self.observed.containers}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyrt.kube.container import Container, EphemeralContainer
+from pyrt.kube.container import Container, ContainerRestartRule, EphemeralContainer
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.podstatus import ContainerStatus
 from pyrt.pods.model import Observed, ObservedContainer, ObservedSandbox
@@ -18,16 +18,24 @@ def is_sidecar(container: Container | EphemeralContainer) -> bool:
     return container.restart_policy == "Always"
 
 
+def matching_rule(container: Container, exit_code: int) -> ContainerRestartRule | None:
+    """The first of the container's restart rules that is about this exit code."""
+    for rule in container.restart_policy_rules:
+        codes = rule.exit_codes
+        if codes is not None and (exit_code in codes.values) == (codes.operator == "In"):
+            return rule
+    return None
+
+
 def should_restart(container: Container, spec: PodSpec, exit_code: int) -> bool:
-    """By the container's rules if one matches, else by its own policy, else by the pod's."""
+    """By the container's rules if one matches (every action of a rule restarts it), else by its own policy, else by the
+    pod's.
+    """
     policy = container.restart_policy
-    if policy is not None:
-        for rule in container.restart_policy_rules:
-            codes = rule.exit_codes
-            if codes is not None and (exit_code in codes.values) == (codes.operator == "In"):
-                return True
-    else:
+    if policy is None:
         policy = spec.restart_policy or "Always"
+    elif container.restart_policy_rules and matching_rule(container, exit_code) is not None:
+        return True
     if policy == "Always":
         return True
     return policy == "OnFailure" and exit_code != 0

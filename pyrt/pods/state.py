@@ -117,6 +117,7 @@ class PodState:
             volumes_ready=self.volumes.ready,
             volumes_failure=self.volumes_failure,
             allowed_unsafe_sysctls=self.tools.facts.allowed_unsafe_sysctls,
+            longest_back_off=self.tools.facts.longest_back_off,
         )
 
     def _last_words(self, container_id: ContainerId, config: ContainerConfig, exit_code: int) -> str:

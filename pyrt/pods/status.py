@@ -29,6 +29,7 @@ from pyrt.pods.hold import find_hold
 from pyrt.pods.lifetime import REFUSED, TERMINAL, ending, verdict
 from pyrt.pods.model import Observed, ObservedContainer
 from pyrt.pods.phase import compute_phase
+from pyrt.pods.reset import WAITING, WAITING_MESSAGE, Reset, could_reset, find_reset
 from pyrt.pods.restart import (
     LOST_EXIT_CODE,
     is_sidecar,
@@ -63,13 +64,14 @@ def compute_status(pod: Pod, observed: Observed, now: int, node: Node) -> PodSta
 class _Snapshot:
     """What the parts of one computation share."""
 
-    __slots__ = ("_dead", "_ended", "_latest", "_node", "_now", "_observed", "_pod")
+    __slots__ = ("_dead", "_ended", "_latest", "_node", "_now", "_observed", "_pod", "_reset")
 
     def __init__(self, pod: Pod, observed: Observed, now: int, node: Node) -> None:
         self._pod, self._observed, self._now, self._node = pod, observed, now, node
         self._latest = latest_by_name(observed.containers)
         self._dead = _previous(observed.containers, self._latest)
         self._ended = ending(pod, observed, self._latest, now)
+        self._reset = find_reset(pod, observed.containers)
 
     def status(self) -> PodStatus:
         pod, observed, old = self._pod, self._observed, self._pod.status
@@ -81,7 +83,7 @@ class _Snapshot:
         inits = [self._container(c, initial, known, init=True) for c in spec.init_containers]
         apps = [self._container(c, initial, known) for c in spec.containers]
         others = [self._container(c, "ContainerCreating", known) for c in spec.ephemeral_containers]
-        replaced = [c.name for c in self._latest.values() if c.stop_reason == "Changed" and self._ended is None]
+        replaced = [c.name for c in self._latest.values() if self._ended is None and self._replaced(c)]
         phase: str = compute_phase(spec, (*inits, *apps), ended=self._all_down(), replaced=replaced)
         reason, message = "", ""
         if old.phase in TERMINAL:
@@ -105,16 +107,27 @@ class _Snapshot:
                 phase,
                 sandbox_ready=usable_sandbox(observed) is not None,
                 now_text=to_text(self._now),
+                restarting_all=self._restarting_all(),
             ),
             start_time=old.start_time or to_text(observed.accepted_at),
             init_container_statuses=inits,
             container_statuses=sorted(apps, key=lambda s: s.name),
-            ephemeral_container_statuses=others,
+            ephemeral_container_statuses=sorted(others, key=lambda s: s.name),
             qos_class=old.qos_class or qos_class(pod),
             nominated_node_name=old.nominated_node_name,
         )
         self._addresses(status)
         return status
+
+    def _replaced(self, last: ObservedContainer) -> bool:
+        """Whether an instance was stopped to make place for another, whatever the policy says."""
+        return last.stop_reason == "Changed" or self._reset.ended(last)
+
+    def _restarting_all(self) -> bool | None:
+        """Whether a reset is under way; ``None`` for a pod that knows no such thing."""
+        if not could_reset(self._pod.spec):
+            return None
+        return self._ended is None and any(c.live and self._reset.ended(c) for c in self._latest.values())
 
     def _all_down(self) -> bool:
         return self._ended is not None and not any(c.live for c in self._observed.containers)
@@ -158,7 +171,7 @@ class _Snapshot:
         )
         previous = self._dead.get(container.name)
         if previous is not None:
-            status.last_state = ContainerState(terminated=_terminated(previous))
+            status.last_state = ContainerState(terminated=_terminated(previous, self._reset))
         elif old is not None and old.container_id != status.container_id and old.state.terminated is not None:
             status.last_state = ContainerState(terminated=old.state.terminated)
         elif old is not None:
@@ -174,7 +187,7 @@ class _Snapshot:
             # A regular init container is ready when it is done.
             status.ready = last.started and last.ready and not (init and not is_sidecar(container))
         elif last.state is RuntimeState.EXITED and isinstance(container, Container):
-            if init and last.exit_code == 0 and not is_sidecar(container):
+            if init and last.exit_code == 0 and not is_sidecar(container) and not self._reset.ended(last):
                 status.ready = True
             else:
                 self._show_wait(container, last, status)
@@ -214,7 +227,7 @@ class _Snapshot:
         if last.state is RuntimeState.RUNNING:
             return ContainerState(running=ContainerStateRunning(started_at=to_text(last.started_at)))
         if last.state is RuntimeState.EXITED:
-            return ContainerState(terminated=_terminated(last))
+            return ContainerState(terminated=_terminated(last, self._reset))
         if last.state is RuntimeState.UNKNOWN and old is not None and old.state.running is not None:
             return ContainerState(terminated=_lost("terminated"))
         return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
@@ -223,12 +236,17 @@ class _Snapshot:
         """A dead container that will be started again and has to wait is *waiting*; its end moves to ``lastState``."""
         if self._ended is not None:
             return
-        if last.stop_reason != "Changed" and not should_restart(container, self._pod.spec, last.exit_code):
+        if not self._replaced(last) and not should_restart(container, self._pod.spec, last.exit_code):
             return
         hold = find_hold(container, self._pod, last, self._observed, self._now)
         if hold is not None:
-            status.last_state = status.state
-            status.state = ContainerState(waiting=ContainerStateWaiting(reason=hold.reason, message=hold.message))
+            waiting = ContainerStateWaiting(reason=hold.reason, message=hold.message)
+        elif self._reset.ended(last):
+            waiting = ContainerStateWaiting(reason=WAITING, message=WAITING_MESSAGE)
+        else:
+            return
+        status.last_state = status.state
+        status.state = ContainerState(waiting=waiting)
 
 
 def _previous(
@@ -254,8 +272,10 @@ def _lost(event: str) -> ContainerStateTerminated:
     )
 
 
-def _terminated(container: ObservedContainer) -> ContainerStateTerminated:
+def _terminated(container: ObservedContainer, reset: Reset) -> ContainerStateTerminated:
     reason = container.reason or ("Completed" if container.exit_code == 0 else "Error")
+    if reset.victim(container):
+        reason = WAITING
     return ContainerStateTerminated(
         exit_code=container.exit_code,
         signal=container.signal,

@@ -27,6 +27,7 @@ from pyrt.kube.volumes import ObjectFieldSelector, Volume
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
+RESTART_ACTIONS = ("Restart", "RestartAllContainers")
 FIELD_PATHS = (
     "metadata.name",
     "metadata.namespace",
@@ -90,6 +91,10 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
         ):
             if value is not None:
                 errors.append(forbidden(f"{where}.{name}", _NOT_SIDECAR))
+        for number, resize in enumerate(container.resize_policy):
+            if resize.restart_policy == "RestartContainer":
+                detail = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+                errors.append(invalid(f"{where}.resizePolicy[{number}].restartPolicy", resize.restart_policy, detail))
     return errors
 
 
@@ -241,8 +246,8 @@ def _restart_policy(container: Container, path: str) -> list[FieldError]:
 
 def _rule(rule: ContainerRestartRule, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
-    if rule.action != "Restart":
-        errors.append(not_supported(f"{path}.action", rule.action, ("Restart",)))
+    if rule.action not in RESTART_ACTIONS:
+        errors.append(not_supported(f"{path}.action", rule.action, RESTART_ACTIONS))
     codes = rule.exit_codes
     if codes is None:
         errors.append(required(f"{path}.exitCodes", "must be specified"))

@@ -38,6 +38,9 @@ class World:
     last: Decision = field(default_factory=Decision)
     pulls_done_at: dict[str, int] = field(default_factory=dict)
     on_round: Callable[[World], None] | None = None
+    on_action: Callable[[World, Action], None] | None = None
+    unstarted: set[str] = field(default_factory=set)
+    """Containers whose next instance's startup probe has not passed yet."""
 
     # --- driving ----------------------------------------------------------------------------------------------------
 
@@ -54,6 +57,8 @@ class World:
                 return
             for action in self.last.actions:
                 self.log.append(((self.now - START) / SECOND, action))
+                if self.on_action is not None:
+                    self.on_action(self, action)
                 if not self._do(action):
                     break
         raise AssertionError(f"no rest: {self.last.actions}")
@@ -84,6 +89,14 @@ class World:
         self._swap(live[-1], ended)
         if then:
             self.step()
+
+    def passes(self, name: str) -> None:
+        """The startup probe of a container passes, now and from now on."""
+        self.unstarted.discard(name)
+        for found in self.observed.containers:
+            if found.name == name and found.live:
+                self._swap(found, dataclasses.replace(found, started=True))
+        self.step()
 
     def delete(self, grace: int = 30) -> None:
         self.pod.metadata.deletion_timestamp = to_text(self.now + grace * SECOND)
@@ -208,6 +221,7 @@ class World:
                     image=image,
                     image_id="sha256:" + "1" * 64,
                     back_off=model.BackOff.decode(back_off.encode()),
+                    started=name not in self.unstarted,
                 )
                 failures = {k: v for k, v in o.failures.items() if k != name}
                 self._change(containers=(*o.containers, made_c), failures=failures)

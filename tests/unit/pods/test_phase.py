@@ -80,7 +80,7 @@ def test_containers(policy: str, apps: str, expected: str) -> None:
         ("Always", "", "run", "run", "Running"),
         ("Always", "", "start", "run", "Running"),
         ("Always", "", "r1", "run", "Running"),
-        ("Never", "", "run", "0", "Succeeded"),
+        ("Never", "", "run", "0", "Running"),
         ("Never", "", "1", "0", "Succeeded"),
     ],
 )
