@@ -16,6 +16,8 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 """Ask the server to do the columns ("Receiving resources as Tables", Kubernetes API concepts)."""
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 
 Query = Mapping[str, str | int | bool | list[str] | None]
 Object = dict[str, Any]
@@ -95,11 +97,11 @@ class Api:
         path: str,
         query: Query | None = None,
         *,
-        body: Object | None = None,
+        body: Object | list[Any] | None = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Object:
-        """One JSON object for another."""
+        """One JSON object for another; a JSON patch is a list."""
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         with self.open(method, path, query, body=data, content_type=content_type, accept=accept) as response:
             return decode(response.read())

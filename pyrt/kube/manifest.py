@@ -41,6 +41,23 @@ def load_documents(data: bytes | str) -> list[Object]:
     ------
     ManifestError: too large, malformed, too deep, a key twice, excessive aliases, or a document that is no mapping.
     """
+    documents = _documents(data)
+    for index, document in enumerate(documents):
+        if not isinstance(document, dict):
+            where = f"document {index + 1}: " if len(documents) > 1 else ""
+            raise ManifestError(f"{where}expected an object with apiVersion and kind, got {_kind(document)}")
+    return documents
+
+
+def load_value(data: bytes | str) -> Any:
+    """The one value of a YAML or JSON text, of whatever kind: a patch may be a list. Raises :class:`ManifestError`."""
+    values = _documents(data)
+    if len(values) != 1:
+        raise ManifestError(f"expected one document, got {len(values)}")
+    return values[0]
+
+
+def _documents(data: bytes | str) -> list[Any]:
     if len(data) >= MAX_BYTES:
         limit = f"{MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)"
         raise ManifestError(f"the manifest has {len(data)} bytes, but must be smaller than {limit}")
@@ -50,12 +67,7 @@ def load_documents(data: bytes | str) -> list[Object]:
         line = data[: error.start].count(b"\n") + 1 if isinstance(data, bytes) else 0
         raise ManifestError(f"error converting YAML to JSON: yaml: line {line}: invalid UTF-8") from error
     text = text.removeprefix("\ufeff")
-    documents = list(_json_documents(text) if text.lstrip()[:1] == "{" and _looks_like_json(text) else _yaml(text))
-    for index, document in enumerate(documents):
-        if not isinstance(document, dict):
-            where = f"document {index + 1}: " if len(documents) > 1 else ""
-            raise ManifestError(f"{where}expected an object with apiVersion and kind, got {_kind(document)}")
-    return documents
+    return list(_json_documents(text) if text.lstrip()[:1] == "{" and _looks_like_json(text) else _yaml(text))
 
 
 def _kind(value: object) -> str:

@@ -13,6 +13,7 @@ OTHER = "Other commands"
 COMMANDS = (
     Entry("apply", "Apply a configuration to a resource by file name or stdin", PODS),
     Entry("create", "Create a resource from a file or from stdin", PODS),
+    Entry("patch", "Update fields of a resource", PODS),
     Entry("run", "Run a particular image in a pod", PODS),
     Entry("delete", "Delete resources by file names, stdin, resources and names, or selectors", PODS),
     Entry("explain", "Show everything that applying a manifest would do, without doing it", PODS),
