@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pyrt.kube.volumes import Volume
+from pyrt.volumes.config_map import ConfigMapVolume
+from pyrt.volumes.downward_api import DownwardApiVolume
 from pyrt.volumes.empty_dir import EmptyDir
 from pyrt.volumes.errors import UnsupportedVolumeError
 from pyrt.volumes.host_path import HostPath
+from pyrt.volumes.projected import ProjectedVolume
+from pyrt.volumes.secret import SecretVolume
 from pyrt.volumes.types import PreparedVolume, VolumeContext, VolumeType
 
 # Attribute of pyrt.kube.volumes.Volume -> its type.
 TYPES: dict[str, VolumeType] = {
     "empty_dir": EmptyDir(),
     "host_path": HostPath(),
+    "config_map": ConfigMapVolume(),
+    "secret": SecretVolume(),
+    "downward_api": DownwardApiVolume(),
+    "projected": ProjectedVolume(),
 }
 
 

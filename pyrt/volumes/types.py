@@ -4,6 +4,7 @@ registry.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,8 @@ class VolumeContext:
     """The API objects that a volume is made from. For types with ``on_loop``."""
     memory: Path = Path("/run/pyrt/volumes")
     """``<run>/volumes/<uid>``, where nothing reaches a disk: each volume of API objects has a directory in here."""
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    """What the node has for pods, by resource: limits that are not set (resourceFieldRef)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,12 @@ class PreparedVolume:
     """Bytes on disk beyond which the pod is evicted (the kernel does not enforce it); ``None`` for no limit."""
     makes_sub_paths: bool = True
     """Whether a ``subPath`` that does not exist is made on first use."""
+    read_only: bool = False
+    """Whether every container mounts it read-only, whatever its mount says."""
+    follows_objects: bool = False
+    """Whether it is to be prepared again when an object of the API that it is made from, or the pod, changes."""
+    complaint: str = ""
+    """Why what is in it is not what it should be; empty if it is."""
 
     @property
     def description(self) -> str:
