@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from pyrt.kube import names
 from pyrt.kube.container import Container
+from pyrt.kube.diff import unified
 from pyrt.kube.field import FieldError, each_invalid, forbidden, invalid
+from pyrt.kube.gated import validate_gated_update, with_node_affinity_of
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.scheduling import Toleration
@@ -21,12 +21,16 @@ MUTABLE = (
     "`spec.tolerations` (only additions to existing tolerations)",
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 )
+MIRROR = "kubernetes.io/config.mirror"
+"""The annotation of a static pod's picture in the API."""
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _IMMUTABLE = "field is immutable"
 
 
 def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     """Every rule that replacing ``old`` by ``new`` breaks; both are defaulted. Statuses are not compared."""
     errors = validate_metadata_update(new.metadata, old.metadata) + validate_pod(new)
+    errors += validate_pod_annotations_update(new.metadata, old.metadata)
     for name, after, before in (
         ("containers", new.spec.containers, old.spec.containers),
         ("initContainers", new.spec.init_containers, old.spec.init_containers),
@@ -47,6 +51,20 @@ def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     ]
     if new.spec != old.spec:
         errors += _rest(new.spec, old.spec)
+    return errors
+
+
+def validate_pod_annotations_update(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+    """Annotations that only the system writes, or that mean fields which cannot change."""
+    errors: list[FieldError] = []
+    for key in sorted({*new.annotations, *old.annotations}):
+        if new.annotations.get(key) == old.annotations.get(key):
+            continue
+        verb = "remove or update" if key in old.annotations else "add"
+        if key.startswith(_APP_ARMOR):
+            errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {verb} AppArmor annotations"))
+        if key == MIRROR:
+            errors.append(forbidden(f"metadata.annotations[{key}]", f"may not {verb} mirror pod annotation"))
     return errors
 
 
@@ -115,26 +133,15 @@ def _rest(new: PodSpec, old: PodSpec) -> list[FieldError]:
             old.termination_grace_period_seconds if was_negative and grace == 1 else grace
         ),
     )
+    errors: list[FieldError] = []
     if old.scheduling_gates:
-        munged.node_selector, munged.affinity = old.node_selector, old.affinity
+        errors += validate_gated_update(new, old)
+        munged.node_selector = old.node_selector
+        munged.affinity = with_node_affinity_of(munged.affinity, old.affinity)
     if munged == old:
-        return []
-    changes = "\n".join(differences(msgspec.to_builtins(old), msgspec.to_builtins(munged), "spec"))
-    return [forbidden("spec", f"pod updates may not change fields other than {','.join(MUTABLE)}\n{changes}")]
-
-
-def differences(old: object, new: object, path: str) -> Iterator[str]:
-    """What differs between two plain values, a line each: ``- path: before`` and ``+ path: after``."""
-    if old == new:
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
-            yield from differences(old.get(key), new.get(key), f"{path}.{key}")
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from differences(before, after, f"{path}[{index}]")
-    else:
-        if old is not None:
-            yield f"- {path}: {msgspec.json.encode(old).decode()}"
-        if new is not None:
-            yield f"+ {path}: {msgspec.json.encode(new).decode()}"
+        return errors
+    fields = ",".join(MUTABLE)
+    return [
+        *errors,
+        forbidden("spec", f"pod updates may not change fields other than {fields}\n{unified(old, munged)}"),
+    ]

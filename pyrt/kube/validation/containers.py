@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pyrt.kube import names
-from pyrt.kube.container import Container, ContainerPort, ContainerRestartRule, EnvVar
+from pyrt.kube.container import Container, ContainerPort, ContainerRestartRule, EnvVar, EphemeralContainer
 from pyrt.kube.field import (
     FieldError,
     duplicate,
@@ -65,7 +65,7 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
     taken: set[str] = set()
     for index, container in enumerate(spec.containers):
         where = f"{path}.containers[{index}]"
-        errors += _container(container, spec, volumes, where)
+        errors += validate_container_common(container, spec, volumes, where)
         errors += _restart_policy(container, where)
         errors += _lifecycle(container.lifecycle, spec, where)
         if container.name in taken:
@@ -74,7 +74,7 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
     errors += _host_ports(spec.containers, f"{path}.containers")
     for index, container in enumerate(spec.init_containers):
         where = f"{path}.initContainers[{index}]"
-        errors += _container(container, spec, volumes, where)
+        errors += validate_container_common(container, spec, volumes, where)
         errors += _restart_policy(container, where)
         if container.name in taken:
             errors.append(duplicate(f"{where}.name", container.name))
@@ -98,7 +98,10 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
     return errors
 
 
-def _container(container: Container, spec: PodSpec, volumes: Mapping[str, Volume], path: str) -> list[FieldError]:
+def validate_container_common(
+    container: Container | EphemeralContainer, spec: PodSpec, volumes: Mapping[str, Volume], path: str
+) -> list[FieldError]:
+    """The rules that containers of all kinds share."""
     errors: list[FieldError] = []
     if not container.name:
         errors.append(required(f"{path}.name"))
@@ -123,7 +126,7 @@ def _container(container: Container, spec: PodSpec, volumes: Mapping[str, Volume
         where = f"{path}.imagePullPolicy"
         errors.append(not_supported(where, pull, PULL_POLICIES) if pull else required(where))
     errors += validate_resources(container.resources, f"{path}.resources")
-    if container.resize_policy:
+    if container.resize_policy and isinstance(container, Container):
         errors += _resize(container, spec, path)
     errors += validate_container_security(
         container.security_context, f"{path}.securityContext", host_users=spec.host_users is not False

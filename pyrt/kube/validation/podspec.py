@@ -6,6 +6,7 @@ from pyrt.kube import names
 from pyrt.kube.field import FieldError, each_invalid, forbidden, invalid, not_supported, required, too_long
 from pyrt.kube.pod import PodDNSConfig, PodSpec
 from pyrt.kube.validation.containers import validate_containers
+from pyrt.kube.validation.ephemeral import validate_ephemeral_containers
 from pyrt.kube.validation.pod_resources import validate_pod_resources
 from pyrt.kube.validation.scheduling import validate_scheduling
 from pyrt.kube.validation.security import validate_pod_security
@@ -26,6 +27,8 @@ def validate_pod_spec(spec: PodSpec, path: str = "spec") -> list[FieldError]:
     if spec.termination_grace_period_seconds is None:
         errors.append(required(f"{path}.terminationGracePeriodSeconds"))
     errors += validate_containers(spec, volumes, path)
+    if spec.ephemeral_containers:
+        errors += validate_ephemeral_containers(spec, volumes, path)
     if spec.host_network:
         errors += _host_network(spec, path)
     for name, value, supported in (

@@ -9,7 +9,16 @@ from pyrt.kube.container import Container
 from pyrt.kube.defaults import set_pod_defaults
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod, PodSpec
-from pyrt.kube.scheduling import PodSchedulingGate, Toleration
+from pyrt.kube.scheduling import (
+    Affinity,
+    NodeAffinity,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    PodAffinity,
+    PodSchedulingGate,
+    Toleration,
+)
 from pyrt.kube.update import validate_pod_update
 
 
@@ -86,9 +95,15 @@ def test_what_may_not_change(path: str, value: object, error: str) -> None:
 
 def test_a_refusal_shows_what_differs() -> None:
     (error,) = errors_of(setter("spec.containers.0.working_dir", "/srv"))
-    assert error.endswith('\n+ spec.containers[0].workingDir: "/srv"')
+    assert '\n+   "workingDir": "/srv",\n' in error
     (error,) = errors_of(setter("spec.restart_policy", "Never"))
-    assert error.endswith('\n- spec.restartPolicy: "Always"\n+ spec.restartPolicy: "Never"')
+    assert error.startswith(
+        "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+        "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+        "`spec.tolerations` (only additions to existing tolerations),"
+        "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n@@ -"
+    )
+    assert '\n- "restartPolicy": "Always",\n+ "restartPolicy": "Never",\n' in error
 
 
 def test_the_deadline_may_only_come_nearer() -> None:
@@ -111,6 +126,42 @@ def test_gates_may_be_taken_away_and_the_node_chosen_meanwhile() -> None:
     gated = setter("spec.scheduling_gates", [PodSchedulingGate(name="x")])
     assert errors_of(setter("spec.scheduling_gates", []), gated) == []
     assert errors_of(setter("spec.node_selector", {"a": "b"}), gated) == []
+    (error,) = errors_of(setter("spec.affinity", Affinity(pod_affinity=PodAffinity())), gated)
+    assert "pod updates may not change fields other than" in error
+
+
+def required_of(*terms: NodeSelectorTerm) -> Affinity:
+    return Affinity(
+        node_affinity=NodeAffinity(
+            required_during_scheduling_ignored_during_execution=NodeSelector(node_selector_terms=list(terms))
+        )
+    )
+
+
+def test_where_a_gated_pod_may_run_is_only_narrowed() -> None:
+    def gated(pod: Pod) -> None:
+        pod.spec.scheduling_gates = [PodSchedulingGate(name="x")]
+        pod.spec.node_selector = {"a": "b"}
+        pod.spec.affinity = required_of(NodeSelectorTerm(match_expressions=[one]))
+
+    one, two = (NodeSelectorRequirement(key=key, operator="Exists") for key in ("one", "two"))
+    assert errors_of(setter("spec.node_selector", {"a": "b", "c": "d"}), gated) == []
+    assert errors_of(setter("spec.node_selector", {"a": "c"}), gated) == [
+        'spec.nodeSelector: Invalid value: {"a":"c"}: only additions to spec.nodeSelector are allowed '
+        "(no mutations or deletions)"
+    ]
+    assert errors_of(setter("spec.affinity", required_of(NodeSelectorTerm(match_expressions=[one, two]))), gated) == []
+    (error,) = errors_of(setter("spec.affinity", required_of(NodeSelectorTerm(match_expressions=[two]))), gated)
+    assert error.endswith("only additions are allowed (no mutations or deletions)")
+    (error,) = errors_of(setter("spec.affinity", required_of(*2 * [NodeSelectorTerm(match_expressions=[one])])), gated)
+    assert error.endswith("no additions/deletions to non-empty NodeSelectorTerms list are allowed")
+
+
+def test_the_mirror_annotation_is_the_systems() -> None:
+    mirror = "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not"
+    add = setter("metadata.annotations", {"kubernetes.io/config.mirror": "x"})
+    assert errors_of(add) == [f"{mirror} add mirror pod annotation"]
+    assert errors_of(setter("metadata.annotations", {}), add) == [f"{mirror} remove or update mirror pod annotation"]
 
 
 def test_a_dying_pod_gets_no_new_finalizers() -> None:
