@@ -12,13 +12,12 @@ import time
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from pyrt.kube.event import Event, EventSource
 from pyrt.kube.meta import ObjectMeta, ObjectReference
-from pyrt.kube.pod import Pod
 from pyrt.kube.times import to_text
 from pyrt.store import Store, StoreError
 
@@ -40,8 +39,16 @@ _EXPIRE_EVERY: Final = 60
 _MESSAGE_MAX: Final = 1024
 """Characters (apiserver, event validation)."""
 
-_Key = tuple[str, str, str, str, str]
-"""Pod's uid, field path, type, reason, message: what makes two events one that happened twice."""
+_Key = tuple[str, str, str, str, str, str]
+"""Object's uid, field path, type, reason, message, component: what makes two events one that happened twice."""
+
+
+class EventSubject(Protocol):
+    """An object that events are about: a Pod, a claim."""
+
+    api_version: str
+    kind: str
+    metadata: ObjectMeta
 
 
 @dataclass(slots=True)
@@ -49,7 +56,7 @@ class _Report:
     """Something that happened, not yet made into an Event."""
 
     key: _Key
-    pod: Pod
+    about: EventSubject
     at: int
     times: int = 1
 
@@ -66,10 +73,20 @@ class EventRecorder:
         self._expired_at = 0.0
         self._last = 0
 
-    def emit(self, pod: Pod, kind: str, reason: str, message: str, *, container: str = "", init: bool = False) -> None:
-        """Something happened to a pod, or to one of its containers. Cheap: the work is done later."""
+    def emit(
+        self,
+        about: EventSubject,
+        kind: str,
+        reason: str,
+        message: str,
+        *,
+        container: str = "",
+        init: bool = False,
+        component: str = COMPONENT,
+    ) -> None:
+        """Something happened to an object, or to one of a pod's containers. Cheap: the work is done later."""
         path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}" if container else ""
-        key = (pod.metadata.uid, path, kind, reason, message[:_MESSAGE_MAX])
+        key = (about.metadata.uid, path, kind, reason, message[:_MESSAGE_MAX], component)
         # Never the same twice: it is in the event's name.
         now = self._last = max(time.time_ns(), self._last + 1)
         known = self._reports.get(key)
@@ -77,7 +94,7 @@ class EventRecorder:
             known.times += 1
             known.at = now
         else:
-            self._reports[key] = _Report(key, pod, now)
+            self._reports[key] = _Report(key, about, now)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
@@ -145,34 +162,36 @@ class EventRecorder:
             objects.update(KIND, meta.namespace, meta.name, encoded, durable=False)
 
     def _new(self, report: _Report, stamp: str) -> Event:
-        meta = report.pod.metadata
-        _, path, kind, reason, message = report.key
+        meta = report.about.metadata
+        _, path, kind, reason, message, component = report.key
+        namespace = meta.namespace or "default"  # where the events of objects without a namespace are
+        source = EventSource(component=component, host=self._source.host if component == COMPONENT else "")
         return Event(
             metadata=ObjectMeta(
                 # The name that client-go gives its events: unique as long as the clock goes on.
                 name=f"{meta.name}.{report.at:x}",
-                namespace=meta.namespace,
+                namespace=namespace,
                 uid=str(uuid.uuid4()),
                 creation_timestamp=stamp,
             ),
             involved_object=ObjectReference(
-                kind="Pod",
+                kind=report.about.kind,
                 namespace=meta.namespace,
                 name=meta.name,
                 uid=meta.uid,
-                api_version="v1",
+                api_version=report.about.api_version,
                 resource_version=meta.resource_version,
                 field_path=path,
             ),
             reason=reason,
             message=message,
-            source=self._source,
+            source=source,
             first_timestamp=stamp,
             last_timestamp=stamp,
             count=report.times,
             type=kind,
-            reporting_component=COMPONENT,
-            reporting_instance=self._source.host,
+            reporting_component=component,
+            reporting_instance=source.host,
         )
 
     def forget(self, uid: str) -> None:
