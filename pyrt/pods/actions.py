@@ -15,7 +15,8 @@ from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.kube.container import EphemeralContainer
 from pyrt.pods import translate
-from pyrt.pods.environment import needs_addresses
+from pyrt.pods.env_files import VolumeFiles
+from pyrt.pods.environment import Sources, needs_sandbox
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.model import (
     SECOND,
@@ -26,19 +27,23 @@ from pyrt.pods.model import (
     ObservedSandbox,
     PrepareVolumes,
     PullImage,
+    RefreshVolumes,
     ReleaseVolumes,
     RemoveContainer,
     RemoveSandbox,
+    ResizePod,
     StartContainer,
     StopContainer,
     StopSandbox,
 )
 from pyrt.pods.pulls import ImagePulls
 from pyrt.pods.reconcile import reconcile
+from pyrt.pods.resizing import carry_out
 from pyrt.pods.state import PodState, Stop
 from pyrt.runtime.config import ContainerConfig
 from pyrt.runtime.errors import ContainerNotFoundError, RuntimeFailure, SandboxError, StartError
 from pyrt.runtime.status import ContainerState
+from pyrt.volumes.errors import VolumeError
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +97,9 @@ class Actions:
                 self._pulls.begin(action)
             case PrepareVolumes():
                 await self._prepare_volumes()
+            case RefreshVolumes():
+                self._state.volumes.refresh(self._state.pod)
+                self._complain()
             case ReleaseVolumes():
                 await self._state.volumes.release(self._state.pod)
             case CreateSandbox():
@@ -100,6 +108,8 @@ class Actions:
                 await self._start_container(action, observed)
             case StopContainer():
                 self._stop_container(action)
+            case ResizePod():
+                await self._resize(action)
             case StopSandbox():
                 await self.stop_sandbox(action)
             case RemoveContainer():
@@ -113,14 +123,21 @@ class Actions:
     async def _prepare_volumes(self) -> None:
         try:
             await self._state.volumes.prepare(self._state.pod)
-        except PyrtError as error:
-            text = str(error)
+        except VolumeError as error:
             self._state.volumes_failure = Failure.after(
-                self._state.volumes_failure, "FailedMount", text, time.time_ns()
+                self._state.volumes_failure, "FailedMount", str(error), time.time_ns()
             )
-            self._state.warn("FailedMount", f"MountVolume.SetUp failed for {text}")
+            self._mount_failed(error.volume, error.detail)
             raise StepFailed from error
         self._state.volumes_failure = None
+        self._complain()
+
+    def _complain(self) -> None:
+        for volume, complaint in self._state.volumes.complaints:
+            self._mount_failed(volume, complaint)
+
+    def _mount_failed(self, volume: str, detail: str) -> None:
+        self._state.warn("FailedMount", f'MountVolume.SetUp failed for volume "{volume}" : {detail}')
 
     # --- the sandbox -----------------------------------------------------------------------------------------------
 
@@ -128,7 +145,7 @@ class Actions:
         first = self._next_after(action, observed)
         try:
             config = translate.sandbox_config(
-                self._state.pod,
+                self._state.view,
                 self._tools.facts,
                 attempt=action.attempt,
                 accepted_at=self._state.accepted_at,
@@ -176,11 +193,11 @@ class Actions:
             volumes_ready=self._state.volumes.ready,
             sandbox_failure=None,
         )
-        actions = reconcile(self._state.pod, imagined, time.time_ns()).actions
+        actions = reconcile(self._state.view, imagined, time.time_ns()).actions
         if not actions or not isinstance(actions[0], StartContainer) or actions[0].sandbox_id != _HYPOTHETICAL:
             return None
         container = self._state.find(actions[0].name)
-        if container is None or needs_addresses(container):
+        if container is None or needs_sandbox(container):
             return None
         return actions[0]
 
@@ -214,7 +231,7 @@ class Actions:
             raise ContainerConfigError("the image is gone", operation=f"image {action.image_id}")
         target = container.target_container_name if isinstance(container, EphemeralContainer) else ""
         config = translate.container_config(
-            self._state.pod,
+            self._state.view,
             container,
             self._tools.facts,
             attempt=action.attempt,
@@ -223,8 +240,14 @@ class Actions:
             addresses=addresses,
             back_off=action.back_off,
             pid_target=self._running(target) if target else "",
+            sources=Sources(
+                self._tools.references,
+                VolumeFiles(
+                    self._state.volumes.prepared, lambda: self._tools.runtime.sandbox_status(action.sandbox_id).pid
+                ),
+            ),
         )
-        self._state.volumes.prepare_mounts(self._state.pod, container, action.attempt)
+        self._state.volumes.prepare_mounts(self._state.pod, container, action.attempt, self._tools.runtime.spares)
         return config
 
     def _running(self, name: str) -> str:
@@ -260,6 +283,12 @@ class Actions:
         self._state.failures[action.name] = Failure.after(
             self._state.failures.get(action.name), reason, str(error), time.time_ns()
         )
+
+    async def _resize(self, action: ResizePod) -> None:
+        try:
+            await carry_out(self._state, action)
+        except PyrtError as error:
+            raise StepFailed from error
 
     def _stop_container(self, action: StopContainer) -> None:
         previous = self._state.stops.get(action.container_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -37,6 +39,8 @@ class NodeFacts:
     """Seconds between restarts of a container that keeps failing, at most."""
     volumes_in_memory: Path = Path("/run/pyrt/volumes")
     """A directory a pod, by uid, for what must not reach a disk."""
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    """What pods can have of the node, by resource: ``cpu``, ``memory``, ``ephemeral-storage``."""
 
 
 def gather(config: Config) -> NodeFacts:
@@ -59,7 +63,17 @@ def gather(config: Config) -> NodeFacts:
         allowed_unsafe_sysctls=tuple(config.runtime.allowed_unsafe_sysctls),
         longest_back_off=config.runtime.crash_loop_max_seconds,
         volumes_in_memory=config.paths.run / "volumes",
+        allocatable={
+            "cpu": str(os.cpu_count() or 1),
+            "memory": f"{psutil.virtual_memory().total // 1024}Ki",
+            "ephemeral-storage": f"{_disk_size(config.paths.root) // 1024}Ki",
+        },
     )
+
+
+def _disk_size(path: Path) -> int:
+    """Bytes of the file system that a path is or will be on."""
+    return next((psutil.disk_usage(str(place)).total for place in (path, *path.parents) if place.exists()), 0)
 
 
 def host_addresses() -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pyrt.ids import ContainerId, SandboxId
+from pyrt.kube.resources import ResourceRequirements
+from pyrt.runtime.config import Resources
 from pyrt.runtime.status import ContainerState
 
 SECOND = 1_000_000_000
@@ -103,6 +105,36 @@ class BackOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why the node does not take a pod, or what one asks for: the kubelet's word and text."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """The node wants the pod away, or the pod has used more disk than it may."""
+
+    message: str
+    grace_seconds: int
+    pressure: bool = False
+    """It goes for the node's sake: it gets the condition DisruptionTarget."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedResize:
+    """Where a pod stands whose resources were changed while it runs."""
+
+    generation: int
+    """Of the spec whose resources it was given last."""
+    pending: Rejection | None = None
+    """Why what it wants now is not given: ``Deferred`` or ``Infeasible``."""
+    failure: Failure | None = None
+    """The last :class:`ResizePod` failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedSandbox:
     """A sandbox of the pod, live or dead."""
 
@@ -111,6 +143,8 @@ class ObservedSandbox:
     ready: bool
     created_at: int = 0
     addresses: tuple[str, ...] = ()
+    resources: Resources | None = None
+    """What its cgroup has; known of pods that were resized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +183,8 @@ class ObservedContainer:
     """The readiness probe passes (or there is none)."""
     user: tuple[int, int, tuple[int, ...]] | None = None
     """uid, gid and supplementary groups of the first process, where known."""
+    requirements: ResourceRequirements | None = None
+    """What its cgroup has, in the spec's words; known of pods that were resized."""
 
     @property
     def live(self) -> bool:
@@ -174,9 +210,17 @@ class Observed:
     """The last :class:`CreateSandbox` failed. Dropped on success."""
     volumes_ready: bool = False
     volumes_failure: Failure | None = None
-    """The last :class:`PrepareVolumes` failed. Dropped on success."""
+    """The last :class:`PrepareVolumes` failed. Dropped on success, and when something has changed that volumes are made
+    from."""
+    volumes_stale: bool = False
+    """Something that a volume is made from has changed."""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     """What the node lets pods ask for beyond the safe set."""
+    rejection: Rejection | None = None
+    """The node did not take the pod."""
+    eviction: Eviction | None = None
+    resize: ObservedResize | None = None
+    """``None``: its resources were never changed."""
     longest_back_off: int = 300
     """Seconds: the most that the node has a container wait for its restart."""
 
@@ -196,6 +240,11 @@ class PullImage:
 @dataclass(frozen=True, slots=True)
 class PrepareVolumes:
     """Make the directories of the pod's volumes and check its host paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshVolumes:
+    """Bring volumes up to date that are made from objects of the API, or from the pod's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +305,27 @@ class StopContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeStep:
+    """One write of cgroup limits: of a container, or (without ``container_id``) of the pod."""
+
+    resources: Resources
+    container_id: ContainerId | None = None
+    name: str = ""
+    requirements: ResourceRequirements | None = None
+    """What the container has after this step, in the spec's words."""
+    shrinks_memory_to: int = 0
+    """Bytes, if it takes memory away: to be refused while more is in use. Else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResizePod:
+    """Give a running pod other limits, step by step."""
+
+    sandbox_id: SandboxId
+    steps: tuple[ResizeStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Forget a dead instance, its log and its writable layer."""
 
@@ -271,12 +341,14 @@ class RemovePod:
 Action: TypeAlias = (
     PullImage
     | PrepareVolumes
+    | RefreshVolumes
     | ReleaseVolumes
     | CreateSandbox
     | StopSandbox
     | RemoveSandbox
     | StartContainer
     | StopContainer
+    | ResizePod
     | RemoveContainer
     | RemovePod
 )

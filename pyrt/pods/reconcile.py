@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from pyrt.kube.container import Container
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.kube.times import from_text
 from pyrt.pods.backoff import back_off_key, create_delay, next_back_off, volume_delay
@@ -28,21 +28,25 @@ from pyrt.pods.model import (
     ObservedContainer,
     PrepareVolumes,
     PullImage,
+    RefreshVolumes,
     ReleaseVolumes,
     RemoveContainer,
     RemovePod,
     RemoveSandbox,
+    ResizePod,
     StartContainer,
     StopContainer,
     StopSandbox,
 )
 from pyrt.pods.reset import ACTION as RESTART_ALL
 from pyrt.pods.reset import NONE, Reset, find_reset, to_keep
+from pyrt.pods.resize import RESTART_MESSAGE, needs_restart, steps
 from pyrt.pods.restart import (
     is_sidecar,
     latest_by_name,
     newest_sandbox,
     ran_for_good,
+    remembered,
     should_restart,
     usable_sandbox,
 )
@@ -82,8 +86,11 @@ class _Round:
                 self._wake(self.observed.accepted_at + deadline * SECOND)
             self.reset = find_reset(self.pod, self.observed.containers)
             if self._sandbox() and not self._resetting():
+                self._resize()
                 self._containers()
             self._collect_garbage()
+            if self.observed.volumes_stale and self.observed.volumes_ready:
+                self.actions.insert(0, RefreshVolumes())
         return Decision(tuple(self.actions), self.wake_at, tuple(self.notices))
 
     # --- the way down -------------------------------------------------------------------------------------------
@@ -93,11 +100,14 @@ class _Round:
         grace = self._grace()
         live = [c for c in self.observed.containers if c.live]
         sidecars = [c.name for c in self.pod.spec.init_containers if is_sidecar(c)]
-        ordinary = [c for c in live if c.name not in sidecars]
+        guests = {c.name for c in self.pod.spec.ephemeral_containers}
+        ordinary = [c for c in live if c.name not in sidecars and c.name not in guests]
         if live:
-            # Sidecars serve the others until these have ended, then leave in reverse order. Force waits for no one.
-            turn = live if grace == 0 else ordinary or [max(live, key=lambda c: sidecars.index(c.name))]
-            for container in turn:
+            # Sidecars serve the others until these have ended, then leave in reverse order. Force waits for no one, and
+            # nobody waits for ephemeral containers.
+            serving = [c for c in live if c.name in sidecars]
+            turn = ordinary or sorted(serving, key=lambda c: sidecars.index(c.name))[-1:]
+            for container in live if grace == 0 else [*turn, *(c for c in live if c.name in guests)]:
                 self._stop(container, grace, reason, f"Stopping container {container.name}")
             return
         for sandbox in self.observed.sandboxes:
@@ -115,6 +125,8 @@ class _Round:
         meta, spec = self.pod.metadata, self.pod.spec
         default = spec.termination_grace_period_seconds
         whole = DEFAULT_GRACE_SECONDS if default is None else default
+        if self.observed.eviction is not None:
+            whole = min(whole, self.observed.eviction.grace_seconds)
         if meta.deletion_timestamp is None:
             return max(whole, LEAST_GRACE_SECONDS)
         if meta.deletion_grace_period_seconds is not None:
@@ -178,6 +190,17 @@ class _Round:
             if find_hold(container, self.pod, last, self.observed, self.now) is None:
                 self._image(container, last)
 
+    def _resize(self) -> None:
+        """Bring what runs to the resources that it was given meanwhile."""
+        sandbox, resize = usable_sandbox(self.observed), self.observed.resize
+        if sandbox is None or resize is None:
+            return
+        due = steps(self.pod, self.observed, sandbox)
+        if due and resize.failure is not None and self.now < resize.failure.at + create_delay():
+            self._wake(resize.failure.at + create_delay())
+        elif due:
+            self.actions.append(ResizePod(sandbox.id, due))
+
     # --- containers ---------------------------------------------------------------------------------------------
 
     def _resetting(self) -> bool:
@@ -195,6 +218,11 @@ class _Round:
             return
         spec = self.pod.spec
         sandbox = usable_sandbox(self.observed)
+        for guest in spec.ephemeral_containers:
+            # Whenever there is a sandbox, even before the init containers are done; and once.
+            last = self.latest.get(guest.name)
+            if last.state is ContainerState.CREATED if last is not None else remembered(self.pod, guest.name) is None:
+                self._want(guest, ContainerKind.EPHEMERAL)
         progress = init_progress(self.pod, self.latest, sandbox, self.reset)
         for container in progress.to_start:
             self._want(container, ContainerKind.INIT)
@@ -226,8 +254,10 @@ class _Round:
         elif last.state is ContainerState.RUNNING and last.image and last.image != container.image:
             text = f"{title} {container.name} definition changed, will be restarted"
             self._stop(last, self._grace(), "Changed", text)
+        elif last.state is ContainerState.RUNNING and needs_restart(container, last):
+            self._stop(last, self._grace(), "Changed", RESTART_MESSAGE.format(container.name))
 
-    def _want(self, container: Container, kind: ContainerKind, in_order: bool = True) -> bool:
+    def _want(self, container: Container | EphemeralContainer, kind: ContainerKind, in_order: bool = True) -> bool:
         """Start an instance if nothing stands in the way.
 
         Answers whether the next container may be started: not while this one's image is on its way, since containers
@@ -260,7 +290,7 @@ class _Round:
             self.actions.append(StartContainer(container.name, kind, attempt, sandbox.id, image_id, back_off))
         return in_order
 
-    def _image(self, container: Container, last: ObservedContainer | None) -> str | None:
+    def _image(self, container: Container | EphemeralContainer, last: ObservedContainer | None) -> str | None:
         """The id of the image, or ``None`` after a pull has been ordered or while one is under way."""
         attempt = next_attempt(self.pod, container.name, last)
         image = self.observed.images.get(container.name)

@@ -7,16 +7,29 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.images.service import ImageService
 from pyrt.kube.container import Container, EphemeralContainer
-from pyrt.kube.pod import Pod
+from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.times import from_text
 from pyrt.pods import observe, translate
+from pyrt.pods.allocation import Allocation, Demand, allocated_spec, demand_of
+from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.events import NORMAL, WARNING, EventRecorder
 from pyrt.pods.facts import NodeFacts
-from pyrt.pods.model import Failure, Observed, ObservedContainer, ObservedImage, ObservedSandbox
+from pyrt.pods.model import (
+    Eviction,
+    Failure,
+    Observed,
+    ObservedContainer,
+    ObservedImage,
+    ObservedResize,
+    ObservedSandbox,
+    Rejection,
+)
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
@@ -29,6 +42,9 @@ class Keeper(Protocol):
 
     def write_status(self, pod: Pod, status: PodStatus) -> None:
         """Store a new status of the pod."""
+
+    def keep_allocation(self, uid: str, allocation: Allocation) -> None:
+        """Store what a pod that was resized has been given."""
 
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
         """Remove the pod's object, and then whatever is left of it, without keeping anyone waiting."""
@@ -73,7 +89,41 @@ class PodState:
         self.sandbox_failure: Failure | None = None
         self.volumes_failure: Failure | None = None
         self.stops: dict[ContainerId, Stop] = {}
+        self.rejection: Rejection | None = None
+        self.eviction: Eviction | None = None
+        self.resize_pending: tuple[int, Rejection] | None = None
+        """The generation that asks for other resources, and why it does not get them."""
+        self.resize_failure: Failure | None = None
+        self._allocation: Allocation | None = None
+        self._given: tuple[PodSpec, PodSpec] | None = None
+        self._demand: Demand | None = None
         self._messages: dict[ContainerId, str] = {}
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """What the pod was given, if that was ever changed."""
+        return self._allocation
+
+    @allocation.setter
+    def allocation(self, allocation: Allocation | None) -> None:
+        self._allocation, self._given, self._demand = allocation, None, None
+
+    @property
+    def view(self) -> Pod:
+        """The pod as it is to be run: with the resources that it was given, not those that it asks for meanwhile."""
+        allocation, pod = self._allocation, self.pod
+        if allocation is None:
+            return pod
+        if self._given is None or self._given[0] is not pod.spec:
+            self._given = (pod.spec, allocated_spec(pod.spec, allocation))
+        return msgspec.structs.replace(pod, spec=self._given[1])
+
+    @property
+    def demand(self) -> Demand:
+        """What the pod takes of the node."""
+        if self._demand is None:
+            self._demand = demand_of(self.view.spec)
+        return self._demand
 
     def adopt(self, sandbox_id: SandboxId) -> None:
         """Remember a sandbox of this pod."""
@@ -88,11 +138,12 @@ class PodState:
     def observe(self) -> Observed:
         """Everything that :func:`pyrt.pods.reconcile.reconcile` wants to know, now."""
         runtime = self.tools.runtime
+        resized = self._allocation is not None
         sandboxes: list[ObservedSandbox] = []
         containers: list[ObservedContainer] = []
         for sandbox_id in list(self.sandboxes):
             try:
-                sandboxes.append(observe.sandbox(runtime.sandbox_status(sandbox_id)))
+                sandboxes.append(observe.sandbox(runtime.sandbox_status(sandbox_id), resized=resized))
             except SandboxNotFoundError:
                 self.sandboxes.remove(sandbox_id)
                 continue
@@ -105,6 +156,7 @@ class PodState:
                         message=message,
                         stop_deadline=stop.deadline if stop is not None and stop.running else 0,
                         stop_reason=stop.reason if stop is not None else "",
+                        resized=resized,
                     )
                 )
         return Observed(
@@ -116,9 +168,18 @@ class PodState:
             sandbox_failure=self.sandbox_failure,
             volumes_ready=self.volumes.ready,
             volumes_failure=self.volumes_failure,
+            volumes_stale=self.volumes.stale,
             allowed_unsafe_sysctls=self.tools.facts.allowed_unsafe_sysctls,
             longest_back_off=self.tools.facts.longest_back_off,
+            rejection=self.rejection,
+            eviction=self.eviction,
+            resize=self._resize() if resized else None,
         )
+
+    def _resize(self) -> ObservedResize:
+        assert self._allocation is not None
+        pending = self.resize_pending[1] if self.resize_pending is not None else None
+        return ObservedResize(self._allocation.generation, pending, self.resize_failure)
 
     def _last_words(self, container_id: ContainerId, config: ContainerConfig, exit_code: int) -> str:
         known = self._messages.get(container_id)
@@ -132,9 +193,17 @@ class PodState:
             )
         return known
 
+    def reconsider(self) -> None:
+        """Something that the pod refers to has appeared or changed: what failed for want of it is tried again now."""
+        self.volumes.stale = True
+        self.volumes_failure = None
+        for name, failure in list(self.failures.items()):
+            if failure.reason == ContainerConfigError.reason:
+                del self.failures[name]
+
     def find(self, name: str) -> Container | EphemeralContainer | None:
         """The container of that name in the spec."""
-        spec = self.pod.spec
+        spec = self.view.spec
         everyone: list[Container | EphemeralContainer] = [
             *spec.init_containers,
             *spec.containers,

@@ -18,8 +18,10 @@ from pyrt.images.service import ImageService
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.pods import translate
+from pyrt.pods.claims import uses_claims
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
+from pyrt.pods.object_watch import ObjectWatch, concerns
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
@@ -57,8 +59,11 @@ class Supervisor:
         self._leftovers = store.table("pod-leftovers")
         self._workers: dict[str, PodWorker] = {}
         self._cleaning: set[asyncio.Task[None]] = set()
+        self._created: list[Callable[[Pod], None]] = []
         self._removed: list[Callable[[str], None]] = []
+        self._leaving: dict[str, Pod] = {}
         self._unsubscribe = runtime.subscribe(self._on_event)
+        self._objects = ObjectWatch(store, ("ConfigMap", "Secret"), self._object_changed)
         self._tools = Tools(
             runtime=runtime,
             images=images,
@@ -85,6 +90,7 @@ class Supervisor:
             if worker is not None:
                 worker.adopt(sandbox.id)
         self._collect_orphans()
+        self._objects.start()
         for worker in self._workers.values():
             worker.start()
 
@@ -109,6 +115,7 @@ class Supervisor:
     async def close(self) -> None:
         """Let go of every pod; they run on."""
         self._unsubscribe()
+        await self._objects.close()
         await asyncio.gather(*(worker.close() for worker in self._workers.values()))
         for task in self._cleaning:
             task.cancel()
@@ -126,6 +133,11 @@ class Supervisor:
         if worker is not None:
             worker.wake()
 
+    def _object_changed(self, kind: str, namespace: str, name: str | None) -> None:
+        for worker in self._workers.values():
+            if concerns(worker.pod, kind, namespace, name):
+                worker.reconsider()
+
     def created(self, pod: Pod) -> None:
         """A Pod object was committed: begin."""
         worker = self._workers[pod.metadata.uid] = PodWorker(pod, self._tools)
@@ -134,6 +146,8 @@ class Supervisor:
             pod, NORMAL, "Scheduled", f"Successfully assigned {meta.namespace}/{meta.name} to {self.facts.name}"
         )
         worker.start()
+        for callback in self._created:
+            callback(pod)
 
     def updated(self, pod: Pod) -> None:
         """A Pod object was changed."""
@@ -142,9 +156,25 @@ class Supervisor:
             worker.pod = pod
             worker.wake()
 
+    def on_created(self, callback: Callable[[Pod], None]) -> None:
+        """Call back with every new pod."""
+        self._created.append(callback)
+
     def on_removed(self, callback: Callable[[str], None]) -> None:
-        """Call back with the namespace whenever a Pod object has been removed from it."""
+        """Call back with the namespace whenever a Pod object has been removed from it; a second time when nothing is
+        left of a pod that used claims.
+        """
         self._removed.append(callback)
+
+    def leaving(self) -> list[Pod]:
+        """Pods with claims whose objects are gone and whose containers may still be there."""
+        return list(self._leaving.values())
+
+    def retry_volumes(self, namespace: str) -> None:
+        """Something that volumes wait for may be there now: pods of the namespace that wait need not wait longer."""
+        for worker in self._workers.values():
+            if worker.pod.metadata.namespace == namespace:
+                worker.retry_volumes()
 
     def pods(self) -> list[Pod]:
         """The present objects of all pods, decoded."""
@@ -179,7 +209,8 @@ class Supervisor:
     def delete(self, item: StoredObject, grace_seconds: int | None) -> StoredObject | None:
         """Begin to delete a pod, or shorten a deletion under way; ``None`` if the object is gone at once.
 
-        ``grace_seconds`` ``None`` is the pod's own; 0 removes the object now and kills what runs.
+        ``grace_seconds`` ``None`` is the pod's own; 0 removes the object now and kills what runs. Whoever answers a
+        client waits for the disk first (:meth:`pyrt.store.Store.synced`).
         """
         worker = self._workers.get(item.uid)
         pod = worker.pod if worker is not None else _decoder.decode(item.data)
@@ -195,7 +226,7 @@ class Supervisor:
         meta.deletion_timestamp = (datetime.now(UTC) + timedelta(seconds=grace)).strftime("%Y-%m-%dT%H:%M:%SZ")
         meta.deletion_grace_period_seconds = grace
         meta.generation += 1
-        stored = self._store_pod(pod, durable=True)
+        stored = self._store_pod(pod)
         worker.wake()
         return stored
 
@@ -207,21 +238,21 @@ class Supervisor:
         pod.status = status
         self._runtime.flush_ends()  # a pod that is Succeeded must not have a container that was lost, after a power cut
         try:
-            self._store_pod(pod, durable=False)
+            self._store_pod(pod)
         except NotFound:
             log.debug("pod %s/%s is gone", pod.metadata.namespace, pod.metadata.name)
         except StoreError:
             pod.status = before  # else the next look would find nothing to write
             raise
 
-    def _store_pod(self, pod: Pod, *, durable: bool) -> StoredObject:
+    def _store_pod(self, pod: Pod) -> StoredObject:
         meta = pod.metadata
 
         def encoded(version: int) -> bytes:
             meta.resource_version = str(version)
             return msgspec.json.encode(pod)
 
-        return self._store.objects.update(KIND, meta.namespace, meta.name, encoded, uid=meta.uid, durable=durable)
+        return self._store.objects.update(KIND, meta.namespace, meta.name, encoded, uid=meta.uid, durable=False)
 
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
         """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
@@ -240,10 +271,12 @@ class Supervisor:
         try:
             with self._store.transaction():
                 self._leftovers.put(meta.uid, msgspec.json.encode(leftover))
-                self._store.objects.delete(KIND, meta.namespace, meta.name, data=encoded, uid=meta.uid)
+                self._store.objects.delete(KIND, meta.namespace, meta.name, data=encoded, uid=meta.uid, durable=False)
         except (NotFound, Conflict):
             log.debug("pod %s/%s was gone already", meta.namespace, meta.name)
             return
+        if uses_claims(pod):
+            self._leaving[meta.uid] = pod
         self._clean(leftover, self._workers.pop(meta.uid, None))
         for callback in self._removed:
             callback(meta.namespace)
@@ -258,6 +291,10 @@ class Supervisor:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The record stays: the next daemon tries again.
             log.error("pod %s: could not be cleared away: %s", task.get_name(), error)
+            return
+        if (pod := self._leaving.pop(task.get_name(), None)) is not None:
+            for callback in self._removed:
+                callback(pod.metadata.namespace)
 
     async def _clean_now(self, leftover: Leftover, worker: PodWorker | None) -> None:
         if worker is not None:

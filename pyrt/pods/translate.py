@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from pyrt.images.types import Image
 from pyrt.kube.container import Container, EphemeralContainer, VolumeMount
 from pyrt.kube.expand import expand
 from pyrt.kube.pod import Pod
 from pyrt.kube.qos import qos_class
+from pyrt.kube.resources import ResourceRequirements
 from pyrt.network.types import HostPort
 from pyrt.pods.compute import cgroup_parent, container_resources, oom_score_adj, pod_resources
 from pyrt.pods.dns import pod_dns
-from pyrt.pods.environment import environment
+from pyrt.pods.environment import NOWHERE, Sources, environment
 from pyrt.pods.errors import ContainerConfigError, SandboxConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.hosts import host_network_hosts, hostname_of, pod_hosts
@@ -38,6 +41,8 @@ SOURCE_LABEL: Final = "pyrt.dev/source"
 """Who a sandbox belongs to; the CRI server's have another value."""
 SOURCE_API: Final = "api"
 BACK_OFF: Final = "pyrt.dev/back-off"
+RESOURCES: Final = "pyrt.dev/resources"
+"""What a container's cgroup has, in the spec's words: a resize compares with it."""
 STARTED_AT: Final = "pyrt.dev/accepted-at"
 TERMINATION_LOG: Final = "/dev/termination-log"
 _PROPAGATION: Final = {
@@ -147,6 +152,7 @@ def container_config(
     addresses: Sequence[str] = (),
     back_off: BackOff | None = None,
     pid_target: str = "",
+    sources: Sources = NOWHERE,
 ) -> ContainerConfig:
     """One instance of a container.
 
@@ -154,7 +160,7 @@ def container_config(
     ------
     ContainerConfigError: an environment variable's source or a mount's volume is missing.
     """
-    variables = environment(pod, container, facts, addresses)
+    variables = environment(pod, container, facts, addresses, sources)
     qos = qos_class(pod)
     mounts = [_mount(mount, volumes, variables) for mount in container.volume_mounts]
     if container.termination_message_path:
@@ -189,8 +195,24 @@ def container_config(
         pid_target=pid_target,
         stop_signal=(container.lifecycle.stop_signal or "") if container.lifecycle is not None else "",
         labels={SOURCE_LABEL: SOURCE_API},
-        annotations={BACK_OFF: back_off.encode()} if back_off is not None else {},
+        annotations=_annotations(container.resources, back_off),
     )
+
+
+def _annotations(resources: ResourceRequirements, back_off: BackOff | None) -> dict[str, str]:
+    found = {BACK_OFF: back_off.encode()} if back_off is not None else {}
+    return found | resources_annotation(resources) if resources.limits or resources.requests else found
+
+
+def resources_annotation(resources: ResourceRequirements) -> dict[str, str]:
+    """What remembers a container's resources beside its figures."""
+    return {RESOURCES: msgspec.json.encode(resources).decode()}
+
+
+def resources_of(annotations: Mapping[str, str]) -> ResourceRequirements:
+    """The reverse of :func:`resources_annotation`."""
+    text = annotations.get(RESOURCES)
+    return msgspec.json.decode(text, type=ResourceRequirements) if text else ResourceRequirements()
 
 
 def _mount(mount: VolumeMount, volumes: Mapping[str, PreparedVolume], variables: Mapping[str, str]) -> Mount:
@@ -206,7 +228,7 @@ def _mount(mount: VolumeMount, volumes: Mapping[str, PreparedVolume], variables:
     return Mount(
         container_path=_absolute(mount.mount_path),
         host_path=volume.path,
-        readonly=mount.read_only,
+        readonly=mount.read_only or volume.read_only,
         recursive_readonly=mount.recursive_read_only in ("Enabled", "IfPossible"),
         propagation=_PROPAGATION[mount.mount_propagation],
         sub_path=sub_path,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import dataclasses
 
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.translate import pod_directory, termination_file
+from pyrt.runtime.spares import Spares
 from pyrt.volumes import registry
+from pyrt.volumes.errors import VolumeError
 from pyrt.volumes.references import NONE, References
 from pyrt.volumes.types import PreparedVolume, VolumeContext
 
@@ -23,6 +25,8 @@ class VolumeSet:
         self._references = references
         self.prepared: dict[str, PreparedVolume] = {}
         self.ready = False
+        self.stale = False
+        """Something that a volume is made from has changed."""
 
     async def prepare(self, pod: Pod) -> None:
         """Make every volume ready; again after a restart of the daemon, when it finds what is there.
@@ -31,6 +35,7 @@ class VolumeSet:
         ------
         VolumeError: a volume cannot be had.
         """
+        self.stale = False
         context = volume_context(pod, self._facts, self._references)
         prepared = {}
         for volume in pod.spec.volumes:
@@ -41,13 +46,36 @@ class VolumeSet:
             )
         self.prepared, self.ready = prepared, True
 
+    def refresh(self, pod: Pod) -> None:
+        """Bring the volumes that are made from API objects, or from the pod, up to date while containers use them.
+
+        What cannot be had stays as it was, with a complaint.
+        """
+        self.stale = False
+        context = volume_context(pod, self._facts, self._references)
+        for volume in pod.spec.volumes:
+            known = self.prepared.get(volume.name)
+            if known is None or not known.follows_objects:
+                continue
+            try:
+                self.prepared[volume.name] = registry.prepare(volume, context)
+            except VolumeError as error:
+                self.prepared[volume.name] = dataclasses.replace(known, complaint=error.detail)
+
+    @property
+    def complaints(self) -> list[tuple[str, str]]:
+        """(volume, why it is not what it should be)."""
+        return [(volume.name, volume.complaint) for volume in self.prepared.values() if volume.complaint]
+
     async def release(self, pod: Pod) -> None:
         """Take every volume down."""
         self.ready = False
         if pod.spec.volumes:
             await asyncio.to_thread(tear_down, pod, self._facts)
 
-    def prepare_mounts(self, pod: Pod, container: Container | EphemeralContainer, attempt: int) -> None:
+    def prepare_mounts(
+        self, pod: Pod, container: Container | EphemeralContainer, attempt: int, spares: Spares
+    ) -> None:
         """Make the file for the termination message.
 
         Raises
@@ -57,13 +85,7 @@ class VolumeSet:
         if container.termination_message_path:
             path = termination_file(pod, container.name, attempt, self._facts)
             try:
-                try:
-                    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-                except FileNotFoundError:
-                    os.mkdir(path.parent, 0o711)
-                    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-                os.fchmod(fd, 0o666)  # the container may run as anyone, and the umask is ours
-                os.close(fd)
+                spares.take_message(str(path.parent), path.name)
             except OSError as error:
                 raise ContainerConfigError(operation=f"create {path}", errno=error.errno) from error
 
@@ -71,7 +93,14 @@ class VolumeSet:
 def volume_context(pod: Pod, facts: NodeFacts, references: References = NONE) -> VolumeContext:
     """What the volume layer needs to know of a pod."""
     uid = pod.metadata.uid
-    return VolumeContext(uid, pod_directory(uid, facts) / "volumes", pod, references, facts.volumes_in_memory / uid)
+    return VolumeContext(
+        uid,
+        pod_directory(uid, facts) / "volumes",
+        pod,
+        references,
+        facts.volumes_in_memory / uid,
+        facts.allocatable,
+    )
 
 
 def plan_volumes(pod: Pod, facts: NodeFacts, references: References = NONE) -> dict[str, PreparedVolume]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from typing import Final
@@ -17,8 +18,10 @@ from pyrt.errors import PyrtError
 from pyrt.ids import SandboxId
 from pyrt.kube.pod import Pod
 from pyrt.pods.actions import Actions, StepFailed
+from pyrt.pods.lifetime import REFUSED
 from pyrt.pods.model import SECOND, BackOffNotice, Decision, Observed, RemovePod, StopContainer, StopSandbox
 from pyrt.pods.reconcile import reconcile
+from pyrt.pods.resizing import settle
 from pyrt.pods.state import PodState, Tools
 from pyrt.pods.status import Node, compute_status
 
@@ -52,6 +55,17 @@ class PodWorker:
     @pod.setter
     def pod(self, pod: Pod) -> None:
         self._state.pod = pod
+        self._state.volumes.stale = bool(pod.spec.volumes)  # labels are in files of a downwardAPI volume
+
+    def reconsider(self) -> None:
+        """Something that the pod refers to has appeared or changed."""
+        self._state.reconsider()
+        self.wake()
+
+    @property
+    def state(self) -> PodState:
+        """What is known of the pod."""
+        return self._state
 
     @property
     def sandboxes(self) -> tuple[SandboxId, ...]:
@@ -73,6 +87,13 @@ class PodWorker:
         self._pending = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def retry_volumes(self) -> None:
+        """What the pod's volumes wait for may be there now."""
+        failure = self._state.volumes_failure
+        if failure is not None and failure.at:
+            self._state.volumes_failure = dataclasses.replace(failure, at=0)
+            self.wake()
 
     async def close(self) -> None:
         """Stop working; the pod runs on."""
@@ -105,7 +126,7 @@ class PodWorker:
         """Act until there is nothing to do now; answers when to look again."""
         while True:
             observed = self._state.observe()
-            decision = reconcile(self.pod, observed, time.time_ns())
+            decision = reconcile(self._state.view, observed, time.time_ns())
             self._notice(decision.notices)
             if not decision.actions:
                 self._publish(observed)
@@ -133,13 +154,14 @@ class PodWorker:
             self._waiter = None
 
     def _publish(self, observed: Observed) -> None:
-        status = compute_status(self.pod, observed, time.time_ns(), self._node)
+        status = compute_status(self._state.view, observed, time.time_ns(), self._node)
         if status != self.pod.status:
             if status.reason and status.phase == "Failed" != self.pod.status.phase:
                 # Refused, or past its deadline: the kubelet tells the first as a warning.
                 say = self._state.tell if status.reason == "DeadlineExceeded" else self._state.warn
-                say(status.reason, status.message)
+                say(status.reason, status.message.removeprefix(REFUSED))
             self._tools.keeper.write_status(self.pod, status)
+        settle(self._state, observed)
 
     def _notice(self, notices: tuple[BackOffNotice, ...]) -> None:
         """One event for each back-off, not for each look at it."""
