@@ -201,7 +201,9 @@ class Watcher:
             never = policy == "Never" and not container.restart_policy_rules
             resets = any(rule.action != "Restart" for c in _all(pod) for rule in c.restart_policy_rules)
             init = any(c is container for c in pod.spec.init_containers)
-            if never and not resets and container.name not in self.replaced and not init:
+            if init and (self.forgotten or pod.spec.restart_policy != "Never"):
+                continue  # a new sandbox begins with them
+            if never and not resets and container.name not in self.replaced:
                 assert len(self.starts.get(container.name, [])) <= 1, f"{container.name} ran twice"
 
 
