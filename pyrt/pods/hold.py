@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyrt.kube.container import Container
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.pods.backoff import back_off_key, create_delay, delay_of, period_text, pull_delay, restart_at
 from pyrt.pods.model import SECOND, ImageState, Observed, ObservedContainer
@@ -53,10 +53,11 @@ def next_attempt(pod: Pod, name: str, last: ObservedContainer | None) -> int:
 
 
 def find_hold(
-    container: Container, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int
+    container: Container | EphemeralContainer, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int
 ) -> Hold | None:
     """The reason why the next instance of ``container`` has to wait, or ``None`` if it may be tried now."""
-    if last is not None and last.state is ContainerState.EXITED and last.stop_reason != "Changed":
+    ended = last is not None and last.state is ContainerState.EXITED and last.stop_reason != "Changed"
+    if ended and last is not None and isinstance(container, Container):
         hold = _crash(container, pod, last, observed, now)
         if hold is not None:
             return hold
@@ -78,14 +79,16 @@ def _crash(container: Container, pod: Pod, last: ObservedContainer, observed: Ob
     return Hold("CrashLoopBackOff", text, until, event=event)
 
 
-def _creation(container: Container, observed: Observed, now: int) -> Hold | None:
+def _creation(container: Container | EphemeralContainer, observed: Observed, now: int) -> Hold | None:
     failure = observed.failures.get(container.name)
     if failure is None or now >= failure.at + create_delay():
         return None
     return Hold(failure.reason, failure.message, failure.at + create_delay())
 
 
-def _image(container: Container, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int) -> Hold | None:
+def _image(
+    container: Container | EphemeralContainer, pod: Pod, last: ObservedContainer | None, observed: Observed, now: int
+) -> Hold | None:
     image = observed.images.get(container.name)
     if image is None or image.image != container.image or image.attempt != next_attempt(pod, container.name, last):
         return None

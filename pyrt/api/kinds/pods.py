@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -94,8 +94,8 @@ def _refuse(pod: Pod, errors: Sequence[FieldError]) -> None:
     refuse("Pod", pod.metadata.name, errors)
 
 
-def pods(strategy: PodStrategy) -> Resource:
-    """``v1 Pod``."""
+def pods(strategy: PodStrategy, parts: Mapping[str, PodStrategy]) -> Resource:
+    """``v1 Pod``; ``parts`` are the strategies of the subresources that can be written."""
     return Resource(
         plural="pods",
         singular="pod",
@@ -109,7 +109,7 @@ def pods(strategy: PodStrategy) -> Resource:
             Subresource("exec", "PodExecOptions", ("create", "get")),
             Subresource("log", "Pod", ("get",)),
             Subresource("portforward", "PodPortForwardOptions", ("create", "get")),
-            Subresource("status", "Pod", ("get",)),
+            *(Subresource(name, "Pod", ("get", "patch", "update"), strategy=part) for name, part in parts.items()),
         ),
         fields={
             "spec.nodeName": ("spec", "nodeName"),

@@ -12,7 +12,7 @@ from pyrt.kube.validation.containers import validate_container_common
 from pyrt.kube.volumes import Volume
 
 _DETAIL: Final = "cannot be set for an Ephemeral Container"
-_NOT_FOR_THESE: Final = (
+NOT_FOR_EPHEMERAL: Final = (
     "ports",
     "resources",
     "resizePolicy",
@@ -49,7 +49,7 @@ def _unfit(container: EphemeralContainer, path: str) -> list[FieldError]:
     blank = EphemeralContainer()
     errors = [
         forbidden(f"{path}.{name}", _DETAIL)
-        for name in _NOT_FOR_THESE
+        for name in NOT_FOR_EPHEMERAL
         if getattr(container, attributes[name]) != getattr(blank, attributes[name])
     ]
     for index, mount in enumerate(container.volume_mounts):

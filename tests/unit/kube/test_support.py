@@ -49,7 +49,6 @@ def test_what_everyone_uses_is_honoured() -> None:
         ("securityContext: {fsGroup: 0}", "spec.securityContext.fsGroup"),
         ("hostUsers: false", "spec.hostUsers"),
         ("resources: {limits: {cpu: 1}}", "spec.resources"),
-        ("ephemeralContainers: [{name: a, image: i}]", "spec.ephemeralContainers"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(spec: str, path: str) -> None:
