@@ -142,6 +142,8 @@ class Actions:
     # --- the sandbox -----------------------------------------------------------------------------------------------
 
     async def _create_sandbox(self, action: CreateSandbox, observed: Observed) -> None:
+        if action.attempt:
+            self._state.tell("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         first = self._next_after(action, observed)
         try:
             config = translate.sandbox_config(
@@ -216,8 +218,6 @@ class Actions:
 
     async def stop_sandbox(self, action: StopSandbox) -> None:
         """End a sandbox."""
-        if action.reason == "SandboxChanged":
-            self._state.tell("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         await self._tools.runtime.stop_sandbox(action.sandbox_id)
 
     # --- containers ------------------------------------------------------------------------------------------------
