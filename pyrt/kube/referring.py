@@ -30,7 +30,12 @@ def references(pod: Pod) -> Iterator[Reference]:
     spec = pod.spec
     for volume in spec.volumes:
         yield from volume_references(volume)
-    for container in (*spec.init_containers, *spec.containers, *spec.ephemeral_containers):
+    containers: list[Container | EphemeralContainer] = [
+        *spec.init_containers,
+        *spec.containers,
+        *spec.ephemeral_containers,
+    ]
+    for container in containers:
         if container.env or container.env_from:
             yield from container_references(container)
 

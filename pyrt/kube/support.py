@@ -17,14 +17,15 @@ from msgspec import inspect
 
 from pyrt.kube.admission import EVERY_POD_TOLERATES
 from pyrt.kube.base import KubeStruct
-from pyrt.kube.container import Container, EnvVarSource
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.field import FieldError, forbidden
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.probes import Lifecycle
 from pyrt.kube.resources import ResourceRequirements
 from pyrt.kube.scheduling import Toleration
 from pyrt.kube.security import PodSecurityContext, SecurityContext
-from pyrt.kube.volumes import EmptyDirVolumeSource, Volume
+from pyrt.kube.validation.ephemeral import NOT_FOR_EPHEMERAL
+from pyrt.kube.volumes import EmptyDirVolumeSource, Volume, VolumeProjection
 from pyrt.kube.warnings import pod_warnings
 
 
@@ -48,6 +49,9 @@ class Support:
     """``only`` in words, for the user guide."""
 
 
+VOLUME_TYPES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret")
+"""The sources of volumes that are honoured."""
+
 _REFUSED = Support(Level.REFUSED)
 _ONE_NODE = Support(Level.WARNED, "has no effect: pyrt has a single node")
 _APP_ARMOR = Support(Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined")
@@ -64,7 +68,6 @@ def _tolerates_more(tolerations: list[Toleration]) -> bool:
 
 TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
     PodSpec: {
-        "ephemeralContainers": _REFUSED,
         "nodeSelector": _ONE_NODE,
         "affinity": _ONE_NODE,
         "topologySpreadConstraints": _ONE_NODE,
@@ -94,22 +97,23 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "hostUsers": Support(Level.REFUSED, only=lambda v: v is False, values="false"),
     },
     Container: {
-        "envFrom": _REFUSED,
         "volumeDevices": _REFUSED,
         "livenessProbe": _REFUSED,
         "readinessProbe": _REFUSED,
         "startupProbe": _REFUSED,
     },
-    Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
-    EnvVarSource: {
-        "resourceFieldRef": _REFUSED,
-        "configMapKeyRef": _REFUSED,
-        "secretKeyRef": _REFUSED,
-        "fileKeyRef": _REFUSED,
+    EphemeralContainer: {
+        name: Support(Level.REFUSED, "cannot be set for an Ephemeral Container") for name in NOT_FOR_EPHEMERAL
     },
+    Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
     ResourceRequirements: {"claims": _REFUSED},
     Volume: {
-        name: _REFUSED for name in Volume.__struct_encode_fields__ if name not in ("name", "emptyDir", "hostPath")
+        name: _REFUSED for name in Volume.__struct_encode_fields__ if name != "name" and name not in VOLUME_TYPES
+    },
+    VolumeProjection: {
+        "serviceAccountToken": Support(Level.REFUSED, "not supported: there is no service account to speak for"),
+        "clusterTrustBundle": _REFUSED,
+        "podCertificate": _REFUSED,
     },
     EmptyDirVolumeSource: {
         "medium": Support(Level.REFUSED, only=lambda v: v not in ("", "Memory"), values="other than Memory"),

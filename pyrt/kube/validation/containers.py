@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pyrt.kube import names
-from pyrt.kube.container import Container, ContainerPort, ContainerRestartRule, EnvVar, EphemeralContainer
+from pyrt.kube.container import Container, ContainerPort, ContainerRestartRule, EphemeralContainer
 from pyrt.kube.field import (
     FieldError,
     duplicate,
@@ -19,29 +19,16 @@ from pyrt.kube.field import (
 )
 from pyrt.kube.pod import PodSpec
 from pyrt.kube.probes import Lifecycle
+from pyrt.kube.validation.environment import validate_env, validate_env_from
 from pyrt.kube.validation.resources import validate_resources
 from pyrt.kube.validation.security import validate_container_security
 from pyrt.kube.validation.volumes import validate_mounts
-from pyrt.kube.volumes import ObjectFieldSelector, Volume
+from pyrt.kube.volumes import Volume
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
 RESTART_ACTIONS = ("Restart", "RestartAllContainers")
-FIELD_PATHS = (
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-)
-"""What an environment variable may tell of its pod, beside single labels and annotations."""
-
-_SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['(.*)'\]", re.DOTALL)
 _SIGNAL = re.compile(r"SIG(RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)")
 STOP_SIGNALS = tuple(
     sorted(
@@ -118,7 +105,9 @@ def validate_container_common(
     if container.ports:
         errors += _ports(container.ports, f"{path}.ports")
     if container.env:
-        errors += _env(container.env, f"{path}.env")
+        errors += validate_env(container.env, volumes, f"{path}.env")
+    if container.env_from:
+        errors += validate_env_from(container.env_from, f"{path}.envFrom")
     if container.volume_mounts:
         errors += validate_mounts(container, volumes, f"{path}.volumeMounts")
     pull = container.image_pull_policy
@@ -173,61 +162,6 @@ def _host_ports(containers: Sequence[Container], path: str, first: int = 0) -> l
                 errors.append(duplicate(f"{path}[{number}].ports[{index}].hostPort", key))
             taken.add(key)
     return errors
-
-
-def _env(variables: list[EnvVar], path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for index, variable in enumerate(variables):
-        where = f"{path}[{index}]"
-        if not variable.name:
-            errors.append(required(f"{where}.name"))
-        else:
-            errors += each_invalid(f"{where}.name", variable.name, names.env_name(variable.name))
-        if variable.value_from is not None:
-            errors += _value_from(variable, f"{where}.valueFrom")
-    return errors
-
-
-def _value_from(variable: EnvVar, path: str) -> list[FieldError]:
-    source = variable.value_from
-    assert source is not None
-    sources = (
-        source.field_ref,
-        source.resource_field_ref,
-        source.config_map_key_ref,
-        source.secret_key_ref,
-        source.file_key_ref,
-    )
-    count = sum(s is not None for s in sources)
-    errors: list[FieldError] = []
-    if source.field_ref is not None:
-        errors += _field_ref(source.field_ref, f"{path}.fieldRef")
-    if count == 0:
-        kinds = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-        errors.append(invalid(path, "", f"must specify one of: {kinds}"))
-    elif variable.value:
-        errors.append(invalid(path, "", "may not be specified when `value` is not empty"))
-    elif count > 1:
-        errors.append(invalid(path, "", "may not have more than one field specified at a time"))
-    return errors
-
-
-def _field_ref(selector: ObjectFieldSelector, path: str) -> list[FieldError]:
-    if not selector.field_path:
-        return [required(f"{path}.fieldPath")]
-    if selector.api_version not in ("", "v1"):
-        detail = f"error converting fieldPath: unsupported pod version: {selector.api_version}"
-        return [invalid(f"{path}.fieldPath", selector.field_path, detail)]
-    subscript = _SUBSCRIPT.fullmatch(selector.field_path)
-    if subscript is not None:
-        key = subscript[2].lower() if subscript[1] == "metadata.annotations" else subscript[2]
-        return each_invalid(path, key, names.label_key(key))
-    if selector.field_path in FIELD_PATHS:
-        return []
-    if selector.field_path in ("metadata.labels", "metadata.annotations"):
-        return [not_supported(f"{path}.fieldPath", selector.field_path, FIELD_PATHS)]
-    detail = f"error converting fieldPath: field label not supported: {selector.field_path}"
-    return [invalid(f"{path}.fieldPath", selector.field_path, detail)]
 
 
 def _restart_policy(container: Container, path: str) -> list[FieldError]:

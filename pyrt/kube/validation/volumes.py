@@ -18,6 +18,7 @@ from pyrt.kube.field import (
     not_supported,
     required,
 )
+from pyrt.kube.validation.object_volumes import validate_object_volume
 from pyrt.kube.volumes import EmptyDirVolumeSource, HostPathVolumeSource, Volume
 
 HOST_PATH_TYPES = (
@@ -73,6 +74,8 @@ def _source(volume: Volume, path: str) -> list[FieldError]:
         errors += _empty_dir(volume.empty_dir, f"{path}.emptyDir")
     if sources[0] == "host_path" and volume.host_path is not None:
         errors += _host_path(volume.host_path, f"{path}.hostPath")
+    if sources[0] in ("config_map", "secret", "downward_api", "projected"):
+        errors += validate_object_volume(volume, path)
     return errors
 
 

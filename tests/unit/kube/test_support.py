@@ -37,13 +37,11 @@ def test_what_everyone_uses_is_honoured() -> None:
             "containers: [{name: a, image: i, livenessProbe: {exec: {command: [a]}}}]",
             "spec.containers[0].livenessProbe",
         ),
-        ("initContainers: [{name: a, image: i, envFrom: [{}]}]", "spec.initContainers[0].envFrom"),
         ("containers: [{name: a, image: i, lifecycle: {preStop: {}}}]", "spec.containers[0].lifecycle.preStop"),
         (
-            "containers: [{name: a, image: i, env: [{name: a, valueFrom: {secretKeyRef: {name: a, key: b}}}]}]",
-            "spec.containers[0].env[0].valueFrom.secretKeyRef",
+            "volumes: [{name: a}, {name: b, projected: {sources: [{}, {podCertificate: {}}]}}]",
+            "spec.volumes[1].projected.sources[1].podCertificate",
         ),
-        ("volumes: [{name: a}, {name: b, configMap: {name: c}}]", "spec.volumes[1].configMap"),
         ("volumes: [{name: a, nfs: {server: a, path: /}}]", "spec.volumes[0].nfs"),
         ("volumes: [{name: a, emptyDir: {medium: HugePages}}]", "spec.volumes[0].emptyDir.medium"),
         ("securityContext: {fsGroup: 0}", "spec.securityContext.fsGroup"),
@@ -53,6 +51,14 @@ def test_what_everyone_uses_is_honoured() -> None:
 )
 def test_what_is_not_supported_is_refused_by_name(spec: str, path: str) -> None:
     assert findings(spec) == ([f"{path}: Forbidden: not supported by this version of pyrt"], [])
+
+
+def test_a_service_account_token_cannot_be_had() -> None:
+    refused, _ = findings("volumes: [{name: a, projected: {sources: [{serviceAccountToken: {path: token}}]}}]")
+    assert refused == [
+        "spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: not supported: there is no service "
+        "account to speak for"
+    ]
 
 
 def test_host_process_is_refused() -> None:
