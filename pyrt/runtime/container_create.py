@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from pyrt.cgroups import Join
 from pyrt.errors import PyrtError
@@ -14,7 +13,7 @@ from pyrt.launch.context import CgroupPlace, ContainerContext, OverlayRoot
 from pyrt.launch.features import Features
 from pyrt.launch.plan import Plan
 from pyrt.launch.table import TARGET
-from pyrt.runtime.config import ContainerConfig, SandboxConfig
+from pyrt.runtime.config import ContainerConfig
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.container_spec import container_config, mount_sources
 from pyrt.runtime.container_user import resolve_user
@@ -52,9 +51,10 @@ def create_container(core: Core, sandbox_id: SandboxId, config: ContainerConfig)
 def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: ExitStack) -> None:
     directory = core.paths.container(record.id)
     spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
-    core.layers.take(directory)
+    core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
-    _make_log_directory(sandbox.config, record.config)
+    if str(record.config.log_path) not in ("", "."):
+        core.spares.take_log(sandbox.config.log_directory, record.config.log_path)
     path = f"{sandbox.config.cgroup_parent}/{record.id}"
     undo.callback(core.cgroups.remove, path)
     assert spec.linux is not None
@@ -63,20 +63,6 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
     undo.callback(core.programs.pop, record.id, None)
     core.tables.put_container(record)
     core.add_container(record)
-
-
-def _make_log_directory(sandbox: SandboxConfig, config: ContainerConfig) -> None:
-    if str(config.log_path) in ("", "."):
-        return
-    directory = (sandbox.log_directory / config.log_path).parent
-    try:
-        with suppress(FileExistsError):
-            os.mkdir(sandbox.log_directory, 0o755)
-        os.mkdir(directory, 0o755)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        os.makedirs(directory, 0o755, exist_ok=True)
 
 
 def _as_create_error(subject: str, error: Exception) -> RuntimeFailure:

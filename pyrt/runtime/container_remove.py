@@ -24,7 +24,7 @@ async def remove_container(core: Core, container_id: ContainerId) -> None:
     core.sweeper.cancel(path)
     if not core.cgroups.remove(path):
         core.sweeper.later(path)
-    core.layers.give_back(core.paths.container(container_id))
+    core.spares.give_back_layer(core.paths.container(container_id))
     core.drop_container(record)
     core.emit(EventKind.DELETED, record.sandbox_id, container_id)
     pod = core.pods.get(record.sandbox_id)

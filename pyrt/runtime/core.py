@@ -21,12 +21,12 @@ from pyrt.network import Network
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
 from pyrt.runtime.container_spec import HostFacts
 from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
-from pyrt.runtime.layer_pool import LayerPool
 from pyrt.runtime.mountpoints import make_mountpoints
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.podstreams import StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
+from pyrt.runtime.spares import Spares
 from pyrt.runtime.status import ContainerState, EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash
 from pyrt.spec import Config, LinuxDevice
@@ -52,7 +52,7 @@ class Core:
         self.cgroups: CgroupDriver = open_driver(config.cgroup.driver, config.cgroup.parent)
         self.sweeper = CgroupSweeper(self.cgroups)
         self.trash = Trash(self.paths.trash)
-        self.layers = LayerPool(self.paths.spare, self.trash)
+        self.spares = Spares(self.paths.spare, self.trash)
         self.host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.cgroup_mounts = tuple(hierarchy.mount_point for hierarchy in self.cgroups.hierarchies.v1)
         self.features = probe()
@@ -88,7 +88,7 @@ class Core:
         ):
             os.makedirs(directory, mode, exist_ok=True)
         self.trash.prepare()
-        self.layers.prepare()
+        self.spares.prepare()
         make_mountpoints(self.paths.mountpoints)
         self.cgroups.prepare()
         self.plain_facts = self._facts(())
@@ -109,6 +109,7 @@ class Core:
             pod.close()
         self.pods.clear()
         self.sweeper.close()
+        self.spares.close()
         self.trash.close()
         self.network.stop()
         if self.host_netns >= 0:

@@ -29,6 +29,7 @@ from pyrt.runtime.errors import StateError
 from pyrt.runtime.poderrors import PodProcessError
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.session import ExecResult, Session
+from pyrt.runtime.spares import Spares
 from pyrt.runtime.stats import ContainerStats, SandboxStats
 from pyrt.runtime.status import ContainerState, ContainerStatus, RuntimeEvent, SandboxStatus
 from pyrt.store import Store
@@ -266,6 +267,11 @@ class Runtime:
     async def sandbox_stats(self, sandbox_id: SandboxId) -> SandboxStats:
         """What the whole sandbox uses, with its running containers."""
         return await usage.sandbox_stats(self._core, sandbox_id)
+
+    @property
+    def spares(self) -> Spares:
+        """Directories on disk that are ready; the layer above keeps its own things of a pod beside the runtime's."""
+        return self._core.spares
 
     def flush_ends(self) -> None:
         """Have every container's end that was told in the database; otherwise that is done within some 20 ms.

@@ -132,7 +132,7 @@ async def take_down(core: Core, record: SandboxRecord) -> None:
         _release(core, record)
     with core.tables.store.transaction():
         for container in list(core.members.get(record.id, {}).values()):
-            core.layers.give_back(core.paths.container(container.id))
+            core.spares.give_back_layer(core.paths.container(container.id))
             core.drop_container(container)
             core.emit(EventKind.DELETED, record.id, container.id)
         core.tables.delete_sandbox(record.id)

@@ -9,11 +9,13 @@ import secrets
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from pyrt._native import remove_tree
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Trash:
@@ -53,13 +55,13 @@ class Trash:
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
 
-    def run(self, work: Callable[[str], bool], path: str, done: Callable[[bool], None]) -> None:
-        """Have the thread do something with a directory, after what it has to do already; ``done`` is called with
-        the outcome, on the event loop.
+    def run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Have the thread do something, after what it has to do already; ``done`` is called with the outcome, on the
+        event loop.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work, path)
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-        def finished(ended: asyncio.Future[bool]) -> None:
+        def finished(ended: asyncio.Future[T]) -> None:
             self._pending.discard(ended)
             if not ended.cancelled():
                 done(ended.result())

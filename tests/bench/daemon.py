@@ -135,10 +135,16 @@ class Daemon:
 @contextmanager
 def daemon(directory: Path, rootfs: Path) -> Iterator[Daemon]:
     """Start one on an instance of its own; afterwards everything of it is gone."""
+    with harness.scratch_run() as run, _started(directory, run, rootfs) as server:
+        yield server
+
+
+@contextmanager
+def _started(directory: Path, run: Path, rootfs: Path) -> Iterator[Daemon]:
     tag = hashlib.sha256(str(directory).encode()).hexdigest()[:5]
     config = directory / "config.toml"
     config.write_text(
-        f'[paths]\nroot = "{directory}/lib"\nrun = "{directory}/run"\nlogs = "{directory}/logs"\n'
+        f'[paths]\nroot = "{directory}/lib"\nrun = "{run}"\nlogs = "{directory}/logs"\n'
         f'manifests = "{directory}/manifests"\n'
         f'[network]\nipv4_cidr = "10.240.0.0/16"\nipv6_cidr = "fd0c:5079:7280::/64"\n'
         f'interface_prefix = "b{tag}"\nnft_table = "pyrt_bench_{tag}"\n'
@@ -151,7 +157,7 @@ def daemon(directory: Path, rootfs: Path) -> Iterator[Daemon]:
         stderr=log,
         start_new_session=True,
     )
-    running_daemon = Daemon(process, directory / "run/pyrt.sock")
+    running_daemon = Daemon(process, run / "pyrt.sock")
     try:
         deadline = time.monotonic() + 30
         while True:

@@ -73,6 +73,16 @@ def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
+def scratch_run() -> Iterator[Path]:
+    """A run directory where every machine with systemd has /run: in memory."""
+    path = Path(tempfile.mkdtemp(prefix="pyrt-bench-", dir="/dev/shm"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
 def scratch() -> Iterator[Path]:
     """A directory that is gone afterwards, on the disk (not a tmpfs) as /var/lib would be."""
     path = Path(tempfile.mkdtemp(prefix="pyrt-bench-", dir="/var/tmp"))
