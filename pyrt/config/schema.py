@@ -19,6 +19,17 @@ from pyrt.config.location import SOCKET_NAME
 
 _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _SIZE = re.compile(r"([0-9]+)(|k|M|G|T|Ki|Mi|Gi|Ti)")
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(|m|k|M|G|T|Ki|Mi|Gi|Ti)")
+_PERCENT = re.compile(r"(100|[0-9]{1,2}(\.[0-9]+)?)%")
+SIGNALS = (
+    "memory.available",
+    "nodefs.available",
+    "nodefs.inodesFree",
+    "imagefs.available",
+    "imagefs.inodesFree",
+    "pid.available",
+)
+"""What the node watches: kubelet's eviction signals."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
 
@@ -83,8 +94,20 @@ class Node(Section, frozen=True, kw_only=True):
     """Name servers of pods with dnsPolicy ClusterFirst."""
     cluster_domain: str = "cluster.local"
     """The domain of pods that have a subdomain."""
+    max_pods: int = 1000
+    """Pods that have not ended which the node takes, 1 or more (kubelet's maxPods, whose default is 110)."""
+    reserved: dict[str, str] = {}
+    """What pods cannot ask for, of cpu, memory, ephemeral-storage: ``{ memory = "512Mi" }`` (kubelet's
+    systemReserved)."""
 
     def __post_init__(self) -> None:
+        _require(self.max_pods >= 1, "max_pods", f"expected 1 or more, got {self.max_pods}")
+        for name, amount in self.reserved.items():
+            _require(
+                name in ("cpu", "memory", "ephemeral-storage") and _QUANTITY.fullmatch(amount) is not None,
+                "reserved",
+                f'expected quantities of cpu, memory, ephemeral-storage, got {name} = "{amount}"',
+            )
         for label in self.name.split(".") if self.name else ():
             _require(_DNS_LABEL.fullmatch(label) is not None, "name", f"expected a DNS name, got {self.name!r}")
         for label in self.cluster_domain.split("."):
@@ -267,8 +290,20 @@ class Images(Section, frozen=True, kw_only=True):
     third less disk."""
     max_layer_entries: int = 4_000_000
     """The most files, directories and links that one layer may have."""
+    gc_high_percent: int = 85
+    """Use of the images' file system at which unused images are removed, the longest unused first; 100: never."""
+    gc_low_percent: int = 80
+    """Use of the images' file system down to which they are removed."""
+    gc_min_age_seconds: int = 120
+    """An image that came less long ago is left alone."""
 
     def __post_init__(self) -> None:
+        _require(
+            0 <= self.gc_low_percent <= self.gc_high_percent <= 100,
+            "gc_high_percent",
+            f"expected gc_low_percent <= gc_high_percent <= 100, got {self.gc_low_percent} and {self.gc_high_percent}",
+        )
+        _require(self.gc_min_age_seconds >= 0, "gc_min_age_seconds", "expected 0 or more seconds")
         _require(self.max_layer_entries > 0, "max_layer_entries", "expected more than 0")
         _require(
             1 <= self.parallel_downloads <= 32, "parallel_downloads", f"expected 1 to 32, got {self.parallel_downloads}"
@@ -336,6 +371,43 @@ class Runtime(Section, frozen=True, kw_only=True):
         _absolute(self.seccomp_root, "seccomp_root")
 
 
+class Eviction(Section, frozen=True, kw_only=True):
+    """``[eviction]``: which pods go when the node runs short of something. Thresholds are ``{ signal = amount }``; the
+    signals are memory.available, nodefs.available, nodefs.inodesFree, imagefs.available, imagefs.inodesFree and
+    pid.available; an amount is a quantity or a percentage, and ``"0%"`` switches a threshold off.
+    """
+
+    enabled: bool = True
+    """Watch the signals and the pods' own limits of local storage."""
+    hard: dict[str, str] = {}
+    """Pods are evicted at once. Default: memory.available 100Mi, nodefs.available 10%, nodefs.inodesFree 5%,
+    imagefs.available 15%, imagefs.inodesFree 5%, pid.available 1%; what is given here replaces single ones."""
+    soft: dict[str, str] = {}
+    """Pods are evicted when it has lasted for ``soft_grace_seconds``."""
+    soft_grace_seconds: dict[str, int] = {}
+    """For every soft threshold, how long it is endured."""
+    minimum_reclaim: dict[str, str] = {}
+    """How much beyond a threshold must be free again before its eviction ends."""
+    max_pod_grace_seconds: int = 0
+    """The most that a pod evicted for a soft threshold gets to end."""
+    pressure_transition_seconds: int = 300
+    """How long the node says that it is under pressure after it was last seen."""
+    interval_seconds: int = 10
+    """Between two looks."""
+
+    def __post_init__(self) -> None:
+        for key in ("hard", "soft", "minimum_reclaim"):
+            for signal, amount in getattr(self, key).items():
+                _require(signal in SIGNALS, key, f"expected signals of {', '.join(SIGNALS)}, got {signal!r}")
+                valid = _QUANTITY.fullmatch(amount) or _PERCENT.fullmatch(amount)
+                _require(valid is not None, key, f'expected a quantity or a percentage for {signal}, got "{amount}"')
+        missing = self.soft.keys() ^ self.soft_grace_seconds.keys()
+        _require(not missing, "soft_grace_seconds", f"expected a grace for each soft threshold: {', '.join(missing)}")
+        _require(self.max_pod_grace_seconds >= 0, "max_pod_grace_seconds", "expected 0 or more seconds")
+        _require(self.pressure_transition_seconds >= 0, "pressure_transition_seconds", "expected 0 or more seconds")
+        _require(self.interval_seconds >= 1, "interval_seconds", "expected 1 second or more")
+
+
 class Api(Section, frozen=True, kw_only=True):
     """``[api]``: the socket of the Kubernetes-style API."""
 
@@ -343,9 +415,14 @@ class Api(Section, frozen=True, kw_only=True):
     """Unset: ``pyrt.sock`` in paths.run."""
     mode: int = 0o600
     """Permission bits of the socket: whoever may write to it is root on this machine."""
+    event_ttl_seconds: int = 3600
+    """An event that has not happened again for so long is forgotten (kube-apiserver's --event-ttl)."""
 
     def __post_init__(self) -> None:
         _absolute(self.socket, "socket")
+        _require(
+            self.event_ttl_seconds > 0, "event_ttl_seconds", f"expected 1 or more, got {self.event_ttl_seconds}"
+        )
         _require(0 <= self.mode <= 0o777, "mode", f"expected permission bits such as 0o600, got {oct(self.mode)}")
         _require(
             self.socket is None or len(os.fsencode(self.socket)) <= 107,
@@ -364,6 +441,7 @@ class Config(Section, frozen=True, kw_only=True):
     images: Images = Images()
     logs: Logs = Logs()
     runtime: Runtime = Runtime()
+    eviction: Eviction = Eviction()
     api: Api = Api()
 
     def __post_init__(self) -> None:

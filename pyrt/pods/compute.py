@@ -71,6 +71,7 @@ def pod_resources(pod: Pod, pids_limit: int = 0) -> Resources:
         cpu_period=PERIOD if quota_us is not None else None,
         memory_limit=memory_limit,
         pids_limit=pids_limit or None,
+        hugepage_limits=_hugepages(pod.spec.resources.limits) if pod.spec.resources is not None else {},
     )
 
 

@@ -21,3 +21,7 @@ class SandboxConfigError(PodError):
     """The pod's sandbox cannot be described: a hostname that is too long."""
 
     reason = "CreatePodSandboxError"
+
+
+class ResizeError(PodError):
+    """Other resources cannot be given to a running pod now."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from pyrt.config import Config
+from pyrt.pods.allocation import UNLIMITED, Allocatable, Demand
+from pyrt.pods.capacity import allocatable, machine, resource_list
 from pyrt.pods.dns import ClusterDns, read_resolv_conf
 from pyrt.runtime.config import DnsConfig
 
@@ -37,10 +36,16 @@ class NodeFacts:
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     longest_back_off: int = 300
     """Seconds between restarts of a container that keeps failing, at most."""
+    event_ttl: int = 3600
+    """Seconds after which an event is forgotten that has not happened again."""
     volumes_in_memory: Path = Path("/run/pyrt/volumes")
     """A directory a pod, by uid, for what must not reach a disk."""
     allocatable: Mapping[str, str] = field(default_factory=dict)
     """What pods can have of the node, by resource: ``cpu``, ``memory``, ``ephemeral-storage``."""
+    capacity: Demand = Demand()
+    """The whole machine."""
+    room: Allocatable = UNLIMITED
+    """``allocatable`` in figures."""
 
 
 def gather(config: Config) -> NodeFacts:
@@ -49,6 +54,8 @@ def gather(config: Config) -> NodeFacts:
         hosts = Path("/etc/hosts").read_text(errors="replace")
     except OSError:
         hosts = ""
+    capacity = machine(config.paths.root)
+    room = allocatable(capacity, config)
     return NodeFacts(
         name=config.node.effective_name,
         addresses=host_addresses(),
@@ -58,22 +65,16 @@ def gather(config: Config) -> NodeFacts:
         logs=config.paths.logs,
         pods=config.paths.root / "pods",
         seccomp_root=config.runtime.seccomp_root,
-        memory_capacity=psutil.virtual_memory().total,
+        memory_capacity=capacity.memory,
         pids_limit=config.runtime.default_pids_limit,
         allowed_unsafe_sysctls=tuple(config.runtime.allowed_unsafe_sysctls),
         longest_back_off=config.runtime.crash_loop_max_seconds,
+        event_ttl=config.api.event_ttl_seconds,
         volumes_in_memory=config.paths.run / "volumes",
-        allocatable={
-            "cpu": str(os.cpu_count() or 1),
-            "memory": f"{psutil.virtual_memory().total // 1024}Ki",
-            "ephemeral-storage": f"{_disk_size(config.paths.root) // 1024}Ki",
-        },
+        allocatable=resource_list(room),
+        capacity=capacity,
+        room=room,
     )
-
-
-def _disk_size(path: Path) -> int:
-    """Bytes of the file system that a path is or will be on."""
-    return next((psutil.disk_usage(str(place)).total for place in (path, *path.parents) if place.exists()), 0)
 
 
 def host_addresses() -> tuple[str, ...]:

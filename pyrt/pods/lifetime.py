@@ -15,8 +15,8 @@ from pyrt.runtime.status import ContainerState
 
 TERMINAL = ("Succeeded", "Failed")
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
-REFUSED = ("PodOSNotSupported", "SysctlForbidden")
-"""Reasons of pods that are never begun."""
+REFUSED = "Pod was rejected: "
+"""Before the message of pods that are never begun (kubelet, ``rejectPod``)."""
 WRONG_OS_MESSAGE = "Failed to admit pod as the OS field doesn't match node OS"
 
 
@@ -85,11 +85,15 @@ def init_progress(
 
 
 def verdict(pod: Pod, observed: Observed, now: int) -> Verdict | None:
-    """What ends the pod from outside: a wrong operating system, a forbidden sysctl, or the deadline."""
+    """What ends the pod from outside: a refusal by the node, an eviction, or the deadline."""
+    if observed.rejection is not None:
+        return Verdict(observed.rejection.reason, REFUSED + observed.rejection.message)
     if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
-        return Verdict("PodOSNotSupported", WRONG_OS_MESSAGE)
+        return Verdict("PodOSNotSupported", REFUSED + WRONG_OS_MESSAGE)
     if sysctl := forbidden(pod, observed.allowed_unsafe_sysctls):
-        return Verdict("SysctlForbidden", f'forbidden sysctl: "{sysctl}" not allowlisted')
+        return Verdict("SysctlForbidden", f'{REFUSED}forbidden sysctl: "{sysctl}" not allowlisted')
+    if observed.eviction is not None:
+        return Verdict("Evicted", observed.eviction.message)
     deadline = pod.spec.active_deadline_seconds
     if deadline is not None and now >= observed.accepted_at + deadline * SECOND:
         return Verdict("DeadlineExceeded", DEADLINE_MESSAGE)

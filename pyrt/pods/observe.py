@@ -10,7 +10,7 @@ from typing import Final
 from pyrt.images.types import Image
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.pods.model import BackOff, ObservedContainer, ObservedSandbox
-from pyrt.pods.translate import BACK_OFF
+from pyrt.pods.translate import BACK_OFF, resources_of
 from pyrt.runtime.status import ContainerStatus, SandboxState, SandboxStatus
 from pyrt.streams.logformat import BLOCK, BOTH_STREAMS, LogFormatter, LogOptions, tail_offset
 from pyrt.streams.logs import open_log
@@ -21,18 +21,21 @@ FALLBACK_LINES: Final = 80
 FALLBACK_BYTES: Final = 2048
 
 
-def sandbox(status: SandboxStatus) -> ObservedSandbox:
-    """One sandbox."""
+def sandbox(status: SandboxStatus, *, resized: bool = False) -> ObservedSandbox:
+    """One sandbox; of a pod that was ``resized``, also what its cgroup has."""
     return ObservedSandbox(
         id=status.id,
         attempt=status.config.metadata.attempt,
         ready=status.state is SandboxState.READY,
         created_at=status.created_at,
         addresses=status.addresses,
+        resources=status.config.resources if resized else None,
     )
 
 
-def container(status: ContainerStatus, *, message: str, stop_deadline: int, stop_reason: str) -> ObservedContainer:
+def container(
+    status: ContainerStatus, *, message: str, stop_deadline: int, stop_reason: str, resized: bool = False
+) -> ObservedContainer:
     """One instance of a container."""
     config = status.config
     name, digest = image_names(config.image, config.image_ref)
@@ -56,6 +59,7 @@ def container(status: ContainerStatus, *, message: str, stop_deadline: int, stop
         back_off=BackOff.decode(config.annotations.get(BACK_OFF, "")),
         stop_deadline=stop_deadline,
         stop_reason=stop_reason,
+        requirements=resources_of(config.annotations) if resized else None,
     )
 
 

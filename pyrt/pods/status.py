@@ -18,12 +18,14 @@ from pyrt.kube.podstatus import (
     ContainerUser,
     HostIP,
     LinuxContainerUser,
+    PodCondition,
     PodIP,
     PodStatus,
     VolumeMountStatus,
 )
 from pyrt.kube.qos import qos_class
 from pyrt.kube.times import to_text
+from pyrt.pods import resize
 from pyrt.pods.conditions import compute_conditions
 from pyrt.pods.hold import find_hold
 from pyrt.pods.lifetime import REFUSED, TERMINAL, ending, verdict
@@ -40,6 +42,7 @@ from pyrt.pods.restart import (
 )
 from pyrt.runtime.status import ContainerState as RuntimeState
 
+DISRUPTION = "DisruptionTarget"
 RUNTIME_SCHEME = "pyrt://"
 """Before a container's id in ``containerID``."""
 
@@ -92,7 +95,7 @@ class _Snapshot:
             phase, reason, message = "Failed", verdict_now.reason, verdict_now.message
         elif old.phase == phase:
             reason, message = old.reason, old.message
-        if reason in REFUSED:
+        if message.startswith(REFUSED):
             # The kubelet's refusal tells of no containers: none will ever wait for anything.
             inits, apps, others = [], [], []
         by_name = {s.name: s for s in (*inits, *apps)}
@@ -121,7 +124,23 @@ class _Snapshot:
 
     def _replaced(self, last: ObservedContainer) -> bool:
         """Whether an instance was stopped to make place for another, whatever the policy says."""
+        self._disturbed(status)
         return last.stop_reason == "Changed" or self._reset.ended(last)
+
+    def _disturbed(self, status: PodStatus) -> None:
+        """The conditions of a pod that is resized or evicted."""
+        observed, old = self._observed, self._pod.status.conditions
+        if observed.resize is not None or any(c.type in resize.CONDITIONS for c in old):
+            made = [] if status.phase in TERMINAL else resize.conditions(self._pod, observed, to_text(self._now))
+            status.conditions = [c for c in status.conditions if c.type not in resize.CONDITIONS] + made
+        eviction = observed.eviction
+        if eviction is None or not eviction.pressure or status.reason != "Evicted":
+            return
+        if not any(c.type == DISRUPTION and c.status == "True" for c in status.conditions):
+            target = PodCondition(type=DISRUPTION, status="True", reason="TerminationByKubelet")
+            target.message, target.last_transition_time = eviction.message, to_text(self._now)
+            target.observed_generation = self._pod.metadata.generation
+            status.conditions = [*(c for c in status.conditions if c.type != DISRUPTION), target]
 
     def _restarting_all(self) -> bool | None:
         """Whether a reset is under way; ``None`` for a pod that knows no such thing."""
@@ -177,7 +196,7 @@ class _Snapshot:
         elif old is not None:
             status.last_state = old.last_state
         if container.resources.limits or container.resources.requests:
-            status.resources = container.resources
+            status.resources = resize.actual(container.resources, last)
             status.allocated_resources = container.resources.requests
         if last.user is not None:
             uid, gid, groups = last.user

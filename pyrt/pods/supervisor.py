@@ -18,10 +18,12 @@ from pyrt.images.service import ImageService
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.pods import translate
-from pyrt.pods.claims import uses_claims
+from pyrt.pods.admission import Admission
+from pyrt.pods.allocation import Allocation
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.object_watch import ObjectWatch, concerns
+from pyrt.pods.lifetime import TERMINAL
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
@@ -64,6 +66,7 @@ class Supervisor:
         self._leaving: dict[str, Pod] = {}
         self._unsubscribe = runtime.subscribe(self._on_event)
         self._objects = ObjectWatch(store, ("ConfigMap", "Secret"), self._object_changed)
+        self.admission = Admission(store, facts.room, self._workers.values)
         self._tools = Tools(
             runtime=runtime,
             images=images,
@@ -92,6 +95,7 @@ class Supervisor:
         self._collect_orphans()
         self._objects.start()
         for worker in self._workers.values():
+        self.admission.restore(self._workers)
             worker.start()
 
     def _own_sandboxes(self) -> list[SandboxStatus]:
@@ -118,6 +122,7 @@ class Supervisor:
         await self._objects.close()
         await asyncio.gather(*(worker.close() for worker in self._workers.values()))
         for task in self._cleaning:
+        self.admission.close()
             task.cancel()
         await asyncio.gather(*self._cleaning, return_exceptions=True)
         self.events.close()
@@ -147,6 +152,7 @@ class Supervisor:
         )
         worker.start()
         for callback in self._created:
+        worker.state.rejection = self.admission.admit(worker.state)
             callback(pod)
 
     def updated(self, pod: Pod) -> None:
@@ -156,8 +162,15 @@ class Supervisor:
             worker.pod = pod
             worker.wake()
 
+            self.admission.consider(worker)
     def on_created(self, callback: Callable[[Pod], None]) -> None:
         """Call back with every new pod."""
+    def before_resize(self, pod: Pod) -> None:
+        """Other resources for a pod are about to be committed: note what it has."""
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            self.admission.before_resize(worker.state)
+
         self._created.append(callback)
 
     def on_removed(self, callback: Callable[[str], None]) -> None:
@@ -246,6 +259,8 @@ class Supervisor:
             raise
 
     def _store_pod(self, pod: Pod) -> StoredObject:
+        if status.phase in TERMINAL:
+            self.admission.reconsider()
         meta = pod.metadata
 
         def encoded(version: int) -> bytes:
@@ -256,6 +271,10 @@ class Supervisor:
 
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
         """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
+    def keep_allocation(self, uid: str, allocation: Allocation) -> None:
+        """See :class:`pyrt.pods.state.Keeper`."""
+        self.admission.keep(uid, allocation)
+
         meta = pod.metadata
         leftover = Leftover(
             meta.uid,
@@ -277,7 +296,10 @@ class Supervisor:
             return
         if uses_claims(pod):
             self._leaving[meta.uid] = pod
-        self._clean(leftover, self._workers.pop(meta.uid, None))
+        worker = self._workers.pop(meta.uid, None)
+        self._clean(leftover, worker)
+        if worker is not None:
+            self.admission.forget(worker.state)
         for callback in self._removed:
             callback(meta.namespace)
 

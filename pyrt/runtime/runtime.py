@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from socket import socket
+from pyrt.cgroups.stats import CgroupStats
 
 from pyrt.config import Config
 from pyrt.ids import ContainerId, SandboxId
@@ -16,6 +17,7 @@ from pyrt.runtime import (
     container_exec,
     container_remove,
     container_start,
+    resources_update,
     container_stop,
     sandbox_end,
     sandbox_run,
@@ -23,11 +25,9 @@ from pyrt.runtime import (
 )
 from pyrt.runtime import recover as recovery
 from pyrt.runtime.config import ContainerConfig, Resources, SandboxConfig
-from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import StateError
 from pyrt.runtime.poderrors import PodProcessError
-from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.spares import Spares
 from pyrt.runtime.stats import ContainerStats, SandboxStats
@@ -159,19 +159,23 @@ class Runtime:
         records = self._core.containers if sandbox_id is None else self._core.members.get(sandbox_id, {})
         return [record.status() for record in records.values()]
 
-    async def update_resources(self, container_id: ContainerId, resources: Resources) -> None:
-        """Change the limits of a container; ``None`` leaves a limit as it is."""
-        core = self._core
-        record = core.container(container_id)
-        if record.state is ContainerState.EXITED:
-            raise StateError("it is exited", subject=f"container {record.config.name}", operation="update")
-        core.cgroups.update(cgroup_of(core, record), linux_resources(resources))
-        merged = {
-            field.name: getattr(resources, field.name) or getattr(record.config.resources, field.name)
-            for field in dataclasses.fields(Resources)
-        }
-        record.config = dataclasses.replace(record.config, resources=Resources(**merged))
-        core.tables.put_container(record)
+    async def update_resources(
+        self, container_id: ContainerId, resources: Resources, annotations: Mapping[str, str] | None = None
+    ) -> None:
+        """Change the limits of a container; ``None`` leaves a limit as it is. ``annotations`` are added to its own."""
+        resources_update.update_container(self._core, container_id, resources, annotations)
+
+    async def update_sandbox_resources(self, sandbox_id: SandboxId, resources: Resources) -> None:
+        """Change the limits of a pod's cgroup; ``None`` leaves a limit as it is."""
+        resources_update.update_sandbox(self._core, sandbox_id, resources)
+
+    def container_cgroup(self, container_id: ContainerId) -> CgroupStats:
+        """What the kernel counted for one container: a few small files. Raises ContainerNotFoundError."""
+        return resources_update.container_cgroup(self._core, container_id)
+
+    def sandbox_cgroup(self, sandbox_id: SandboxId) -> CgroupStats:
+        """What the kernel counted for a whole pod. Raises SandboxNotFoundError."""
+        return resources_update.sandbox_cgroup(self._core, sandbox_id)
 
     async def reopen_log(self, container_id: ContainerId) -> None:
         """Open the log file anew by its path, after somebody has renamed it. Raises StateError when it does not run."""

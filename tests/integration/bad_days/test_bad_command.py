@@ -111,7 +111,7 @@ def test_a_sysctl_that_is_not_allowed(daemon, pod):
     daemon.create(pod("web", "true", securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}))
     status = daemon.phase("web", "Failed")["status"]
     assert status["reason"] == "SysctlForbidden"
-    assert status["message"] == 'forbidden sysctl: "kernel.msgmax" not allowlisted'
+    assert status["message"] == 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'
     assert daemon.event("web", "SysctlForbidden") == status["message"]
     assert daemon.row("web")[2] == "SysctlForbidden"
 

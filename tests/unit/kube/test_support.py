@@ -46,7 +46,6 @@ def test_what_everyone_uses_is_honoured() -> None:
         ("volumes: [{name: a, emptyDir: {medium: HugePages}}]", "spec.volumes[0].emptyDir.medium"),
         ("securityContext: {fsGroup: 0}", "spec.securityContext.fsGroup"),
         ("hostUsers: false", "spec.hostUsers"),
-        ("resources: {limits: {cpu: 1}}", "spec.resources"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(spec: str, path: str) -> None:

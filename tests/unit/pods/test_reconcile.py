@@ -90,7 +90,7 @@ def test_a_pod_for_windows_is_rejected_as_the_kubelet_does() -> None:
     assert world.log == []
     status = world.status
     assert (status.phase, status.reason) == ("Failed", "PodOSNotSupported")
-    assert status.message == "Failed to admit pod as the OS field doesn't match node OS"
+    assert status.message == "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS"
 
 
 # --- restarts and back-off -------------------------------------------------------------------------------------------
