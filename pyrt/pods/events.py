@@ -19,6 +19,7 @@ import msgspec
 from pyrt.kube.event import Event, EventSource
 from pyrt.kube.meta import ObjectMeta, ObjectReference
 from pyrt.kube.times import to_text
+from pyrt.pods.correlation import Correlator, EventKey
 from pyrt.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,13 @@ _BATCH_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 5.0
 _WAITING_MAX: Final = 2000
 """Events kept for later while they cannot be written; the oldest go."""
-_KEEP_SECONDS: Final = 3600
+KEEP_SECONDS: Final = 3600
 """Kubernetes' default (kube-apiserver, ``--event-ttl``)."""
 _KEEP_COUNT: Final = 2000
 _KNOWN_MAX: Final = 2000
 _EXPIRE_EVERY: Final = 60
 _MESSAGE_MAX: Final = 1024
 """Characters (apiserver, event validation)."""
-
-_Key = tuple[str, str, str, str, str, str]
-"""Object's uid, field path, type, reason, message, component: what makes two events one that happened twice."""
 
 
 class EventSubject(Protocol):
@@ -55,22 +53,26 @@ class EventSubject(Protocol):
 class _Report:
     """Something that happened, not yet made into an Event."""
 
-    key: _Key
+    key: EventKey
     about: EventSubject
     at: int
+    path: str
+    message: str
     times: int = 1
 
 
 class EventRecorder:
     """Takes events from the workers and puts them into the store. One event loop."""
 
-    def __init__(self, store: Store, node_name: str) -> None:
+    def __init__(self, store: Store, node_name: str, keep_seconds: int = KEEP_SECONDS) -> None:
         self._store = store
+        self._keep_seconds = keep_seconds
+        self._correlator = Correlator()
         self._source = EventSource(component=COMPONENT, host=node_name)
-        self._reports: dict[_Key, _Report] = {}
-        self._written: OrderedDict[_Key, Event] = OrderedDict()
+        self._reports: dict[EventKey, _Report] = {}
+        self._written: OrderedDict[EventKey, Event] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
-        self._expired_at = 0.0
+        self._expiry: asyncio.TimerHandle | None = None
         self._last = 0
 
     def emit(
@@ -86,15 +88,19 @@ class EventRecorder:
     ) -> None:
         """Something happened to an object, or to one of a pod's containers. Cheap: the work is done later."""
         path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}" if container else ""
-        key = (about.metadata.uid, path, kind, reason, message[:_MESSAGE_MAX], component)
         # Never the same twice: it is in the event's name.
         now = self._last = max(time.time_ns(), self._last + 1)
-        known = self._reports.get(key)
+        uid = about.metadata.uid or f"{about.kind} {about.metadata.name}"
+        key = EventKey(uid, path, kind, reason, message[:_MESSAGE_MAX], component)
+        admitted = self._correlator.admit(key, now)
+        if admitted is None:
+            return
+        known = self._reports.get(admitted.key)
         if known is not None:
-            known.times += 1
-            known.at = now
+            known.times += admitted.times
+            known.at, known.message = now, admitted.message
         else:
-            self._reports[key] = _Report(key, about, now)
+            self._reports[admitted.key] = _Report(admitted.key, about, now, path, admitted.message, admitted.times)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
@@ -113,7 +119,6 @@ class EventRecorder:
                     event, new = self._counted(report)
                     begun.append((report, new))
                     self._write(event, new=new)
-                self._expire()
         except StoreError as error:
             log.error("%d events are not written yet: %s", len(reports), error)
             self._take_back(begun)
@@ -145,6 +150,7 @@ class EventRecorder:
             event = self._written[report.key] = self._new(report, stamp)
         else:
             event.count += report.times
+            event.message = report.message[:_MESSAGE_MAX]
             event.last_timestamp = stamp
             self._written.move_to_end(report.key)
         return event, new
@@ -163,7 +169,7 @@ class EventRecorder:
 
     def _new(self, report: _Report, stamp: str) -> Event:
         meta = report.about.metadata
-        _, path, kind, reason, message, component = report.key
+        kind, reason, component = report.key.type, report.key.reason, report.key.component
         namespace = meta.namespace or "default"  # where the events of objects without a namespace are
         source = EventSource(component=component, host=self._source.host if component == COMPONENT else "")
         return Event(
@@ -181,10 +187,10 @@ class EventRecorder:
                 uid=meta.uid,
                 api_version=report.about.api_version,
                 resource_version=meta.resource_version,
-                field_path=path,
+                field_path=report.path,
             ),
             reason=reason,
-            message=message,
+            message=report.message[:_MESSAGE_MAX],
             source=source,
             first_timestamp=stamp,
             last_timestamp=stamp,
@@ -197,15 +203,20 @@ class EventRecorder:
     def forget(self, uid: str) -> None:
         """The pod is gone: its events stay readable for a while, but are counted no further."""
         self.flush()
-        for key in [key for key in self._written if key[0] == uid]:
+        self._correlator.forget(uid)
+        for key in [key for key in self._written if key.uid == uid]:
             del self._written[key]
 
-    def _expire(self) -> None:
-        now = time.monotonic()
-        if now - self._expired_at >= _EXPIRE_EVERY:
-            self._expired_at = now
-            self._store.objects.expire(KIND, int(time.time()) - _KEEP_SECONDS, keep=_KEEP_COUNT)
+    def start(self) -> None:
+        """Begin to forget old events: now, and every minute, also on a node where nothing happens any more."""
+        try:
+            self._store.objects.expire(KIND, int(time.time()) - self._keep_seconds, keep=_KEEP_COUNT)
+        except StoreError as error:
+            log.error("old events are not forgotten yet: %s", error)
+        self._expiry = asyncio.get_running_loop().call_later(_EXPIRE_EVERY, self.start)
 
     def close(self) -> None:
         """Write the last ones."""
         self.flush()
+        if self._expiry is not None:
+            self._expiry.cancel()

@@ -15,6 +15,7 @@ import msgspec
 from pyrt.errors import PyrtError
 from pyrt.ids import ImageId, SandboxId
 from pyrt.images.service import ImageService
+from pyrt.kube.claims import uses_claims
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.pods import translate
@@ -22,8 +23,8 @@ from pyrt.pods.admission import Admission
 from pyrt.pods.allocation import Allocation
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
-from pyrt.pods.object_watch import ObjectWatch, concerns
 from pyrt.pods.lifetime import TERMINAL
+from pyrt.pods.object_watch import ObjectWatch, concerns
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
@@ -55,7 +56,7 @@ class Supervisor:
 
     def __init__(self, store: Store, runtime: Runtime, images: ImageService, facts: NodeFacts) -> None:
         self.facts = facts
-        self.events = EventRecorder(store, facts.name)
+        self.events = EventRecorder(store, facts.name, facts.event_ttl)
         self._store = store
         self._runtime = runtime
         self._leftovers = store.table("pod-leftovers")
@@ -65,8 +66,8 @@ class Supervisor:
         self._removed: list[Callable[[str], None]] = []
         self._leaving: dict[str, Pod] = {}
         self._unsubscribe = runtime.subscribe(self._on_event)
-        self._objects = ObjectWatch(store, ("ConfigMap", "Secret"), self._object_changed)
         self.admission = Admission(store, facts.room, self._workers.values)
+        self._objects = ObjectWatch(store, ("ConfigMap", "Secret"), self._object_changed)
         self._tools = Tools(
             runtime=runtime,
             images=images,
@@ -94,9 +95,10 @@ class Supervisor:
                 worker.adopt(sandbox.id)
         self._collect_orphans()
         self._objects.start()
-        for worker in self._workers.values():
         self.admission.restore(self._workers)
+        for worker in self._workers.values():
             worker.start()
+        self.events.start()
 
     def _own_sandboxes(self) -> list[SandboxStatus]:
         return [
@@ -120,9 +122,9 @@ class Supervisor:
         """Let go of every pod; they run on."""
         self._unsubscribe()
         await self._objects.close()
+        self.admission.close()
         await asyncio.gather(*(worker.close() for worker in self._workers.values()))
         for task in self._cleaning:
-        self.admission.close()
             task.cancel()
         await asyncio.gather(*self._cleaning, return_exceptions=True)
         self.events.close()
@@ -150,9 +152,9 @@ class Supervisor:
         self.events.emit(
             pod, NORMAL, "Scheduled", f"Successfully assigned {meta.namespace}/{meta.name} to {self.facts.name}"
         )
+        worker.state.rejection = self.admission.admit(worker.state)
         worker.start()
         for callback in self._created:
-        worker.state.rejection = self.admission.admit(worker.state)
             callback(pod)
 
     def updated(self, pod: Pod) -> None:
@@ -160,17 +162,17 @@ class Supervisor:
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             worker.pod = pod
+            self.admission.consider(worker)
             worker.wake()
 
-            self.admission.consider(worker)
-    def on_created(self, callback: Callable[[Pod], None]) -> None:
-        """Call back with every new pod."""
     def before_resize(self, pod: Pod) -> None:
         """Other resources for a pod are about to be committed: note what it has."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             self.admission.before_resize(worker.state)
 
+    def on_created(self, callback: Callable[[Pod], None]) -> None:
+        """Call back with every new pod."""
         self._created.append(callback)
 
     def on_removed(self, callback: Callable[[str], None]) -> None:
@@ -257,10 +259,10 @@ class Supervisor:
         except StoreError:
             pod.status = before  # else the next look would find nothing to write
             raise
-
-    def _store_pod(self, pod: Pod) -> StoredObject:
         if status.phase in TERMINAL:
             self.admission.reconsider()
+
+    def _store_pod(self, pod: Pod) -> StoredObject:
         meta = pod.metadata
 
         def encoded(version: int) -> bytes:
@@ -269,12 +271,12 @@ class Supervisor:
 
         return self._store.objects.update(KIND, meta.namespace, meta.name, encoded, uid=meta.uid, durable=False)
 
-    def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
-        """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
     def keep_allocation(self, uid: str, allocation: Allocation) -> None:
         """See :class:`pyrt.pods.state.Keeper`."""
         self.admission.keep(uid, allocation)
 
+    def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
+        """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""
         meta = pod.metadata
         leftover = Leftover(
             meta.uid,

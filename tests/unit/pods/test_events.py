@@ -84,7 +84,7 @@ async def test_events_wait_for_a_disk_that_is_full(store, caplog):
     store.execute("PRAGMA max_page_count = 1")  # no more than there are
     recorder.emit(pod(), NORMAL, "Pulled", "x")
     for number in range(100):
-        recorder.emit(pod(), WARNING, "Failed", f"{number} " + "y" * 900)
+        recorder.emit(pod(f"other{number}"), WARNING, "Failed", f"{number} " + "y" * 900)
     recorder.flush()
     assert "101 events are not written yet" in caplog.text
     assert [event.count for event in events(store)] == [1]
