@@ -103,7 +103,8 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "startupProbe": _REFUSED,
     },
     EphemeralContainer: {
-        name: Support(Level.REFUSED, "cannot be set for an Ephemeral Container") for name in NOT_FOR_EPHEMERAL
+        name: Support(Level.REFUSED, "cannot be set for an Ephemeral Container", lambda v: v != type(v)())
+        for name in NOT_FOR_EPHEMERAL
     },
     Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
     ResourceRequirements: {"claims": _REFUSED},

@@ -25,6 +25,7 @@ COMMANDS = (
     Entry("wait", "Wait for a condition on one or many resources", LOOK),
     Entry("attach", "Attach to a running container", WORK),
     Entry("exec", "Execute a command in a container", WORK),
+    Entry("debug", "Create debugging sessions for pods and for this machine", WORK),
     Entry("port-forward", "Forward one or more local ports to a pod", WORK),
     Entry("cp", "Copy files and directories to and from containers", WORK),
     Entry("image", "Pull, list, import, save and remove images", MACHINE, aliases=("images",)),
