@@ -31,6 +31,7 @@ from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
 from pyrt.store import Conflict, NotFound, Store, StoredObject, StoreError
+from pyrt.volumes import memory
 from pyrt.volumes.removal import remove_directory
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Leftover(msgspec.Struct, frozen=True):
     name: str
     sandboxes: list[SandboxId]
     directories: list[str]
+    memory: str = ""
+    """Where its volumes in memory are, if it may have any."""
 
 
 class Supervisor:
@@ -116,7 +119,8 @@ class Supervisor:
             if meta.uid in self._workers or meta.uid in planned:
                 continue
             directories = [str(sandbox.config.log_directory), str(self.facts.pods / meta.uid)]
-            self._clean(Leftover(meta.uid, f"{meta.namespace}/{meta.name}", [sandbox.id], directories))
+            in_memory = str(self.facts.volumes_in_memory / meta.uid)
+            self._clean(Leftover(meta.uid, f"{meta.namespace}/{meta.name}", [sandbox.id], directories, in_memory))
 
     async def close(self) -> None:
         """Let go of every pod; they run on."""
@@ -283,6 +287,7 @@ class Supervisor:
             f"{meta.namespace}/{meta.name}",
             list(sandboxes),
             [str(translate.log_directory(pod, self.facts)), str(translate.pod_directory(meta.uid, self.facts))],
+            str(self.facts.volumes_in_memory / meta.uid) if pod.spec.volumes else "",
         )
 
         def encoded(version: int) -> bytes:
@@ -329,6 +334,8 @@ class Supervisor:
             await self._runtime.remove_sandbox(sandbox_id)
         if any(os.path.lexists(directory) for directory in leftover.directories):
             await asyncio.to_thread(_remove, leftover.directories)
+        if leftover.memory:
+            await asyncio.to_thread(memory.release, Path(leftover.memory))
         self.events.forget(leftover.uid)
         self._leftovers.delete(leftover.uid)
 
