@@ -7,10 +7,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from pyrt.errors import PyrtError
 from pyrt.images.types import Image
 from pyrt.kube.container import Container, EphemeralContainer
-from pyrt.pods.model import BackOff, ObservedContainer, ObservedSandbox
+from pyrt.pods.model import BackOff, ObservedContainer, ObservedSandbox, User
 from pyrt.pods.translate import BACK_OFF, resources_of
+from pyrt.runtime.config import ContainerConfig
+from pyrt.runtime.container_user import resolve_user
 from pyrt.runtime.status import ContainerStatus, SandboxState, SandboxStatus
 from pyrt.streams.logformat import BLOCK, BOTH_STREAMS, LogFormatter, LogOptions, tail_offset
 from pyrt.streams.logs import open_log
@@ -33,8 +36,23 @@ def sandbox(status: SandboxStatus, *, resized: bool = False) -> ObservedSandbox:
     )
 
 
+def user(config: ContainerConfig) -> User | None:
+    """uid, gid and groups of a container's first process; ``None`` if the image that says it is gone."""
+    try:
+        found = resolve_user(config)
+    except PyrtError:
+        return None
+    return found.uid, found.gid, tuple(found.groups)
+
+
 def container(
-    status: ContainerStatus, *, message: str, stop_deadline: int, stop_reason: str, resized: bool = False
+    status: ContainerStatus,
+    *,
+    message: str,
+    stop_deadline: int,
+    stop_reason: str,
+    identity: User | None = None,
+    resized: bool = False,
 ) -> ObservedContainer:
     """One instance of a container."""
     config = status.config
@@ -59,6 +77,7 @@ def container(
         back_off=BackOff.decode(config.annotations.get(BACK_OFF, "")),
         stop_deadline=stop_deadline,
         stop_reason=stop_reason,
+        user=identity,
         requirements=resources_of(config.annotations) if resized else None,
     )
 

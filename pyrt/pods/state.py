@@ -29,6 +29,7 @@ from pyrt.pods.model import (
     ObservedResize,
     ObservedSandbox,
     Rejection,
+    User,
 )
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
@@ -98,6 +99,7 @@ class PodState:
         self._given: tuple[PodSpec, PodSpec] | None = None
         self._demand: Demand | None = None
         self._messages: dict[ContainerId, str] = {}
+        self._users: dict[ContainerId, User | None] = {}
 
     @property
     def allocation(self) -> Allocation | None:
@@ -134,6 +136,7 @@ class PodState:
         """A container was removed."""
         self.stops.pop(container_id, None)
         self._messages.pop(container_id, None)
+        self._users.pop(container_id, None)
 
     def observe(self) -> Observed:
         """Everything that :func:`pyrt.pods.reconcile.reconcile` wants to know, now."""
@@ -149,6 +152,8 @@ class PodState:
                 continue
             for status in runtime.list_containers(sandbox_id):
                 stop = self.stops.get(status.id)
+                if status.id not in self._users:
+                    self._users[status.id] = observe.user(status.config)
                 message = self._last_words(status.id, status.config, status.exit_code) if status.finished_at else ""
                 containers.append(
                     observe.container(
@@ -156,6 +161,7 @@ class PodState:
                         message=message,
                         stop_deadline=stop.deadline if stop is not None and stop.running else 0,
                         stop_reason=stop.reason if stop is not None else "",
+                        identity=self._users[status.id],
                         resized=resized,
                     )
                 )
