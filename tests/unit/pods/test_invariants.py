@@ -21,6 +21,7 @@ from pyrt.kube.podstatus import ContainerStatus, PodStatus
 from pyrt.pods import model
 from pyrt.pods.backoff import RESET_SECONDS, back_off_key
 from pyrt.pods.model import SECOND, ContainerKind, ObservedContainer
+from pyrt.pods.reconcile import LEAST_GRACE_SECONDS
 from pyrt.pods.reset import find_reset
 from pyrt.pods.restart import is_sidecar, latest_by_name
 from pyrt.runtime.status import ContainerState
@@ -185,9 +186,9 @@ class Watcher:
             assert world.now >= last.finished_at + last.back_off.delay_seconds * SECOND, "too early"
 
     def _stop(self, world: World, action: model.StopContainer) -> None:
-        """Sidecars stop after all others and in reverse order, unless there is no time at all."""
+        """Sidecars stop after all others and in reverse order, as long as there is time for it."""
         order = [c.name for c in world.pod.spec.init_containers if is_sidecar(c)]
-        if action.name not in order or action.grace_seconds == 0:
+        if action.name not in order or action.grace_seconds <= LEAST_GRACE_SECONDS:
             return
         alive = {c.name for c in world.observed.containers if c.live}
         assert alive <= set(order), "a sidecar is stopped before a container"
