@@ -13,7 +13,7 @@ from pyrt.cli.options import all_namespaces_option, complete_resources, file_opt
 from pyrt.cli.session import Session
 from pyrt.cli.targets import resolve
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import EVENT, POD, SECRET, Resource
+from pyrt.client.resources import CONFIG_MAP, EVENT, POD, SECRET, Resource
 
 EXAMPLES = """
 # Describe a pod
@@ -108,6 +108,10 @@ def _text(session: Session, resource: Resource, item: Object, show_events: bool)
         from pyrt.cli.describe.pod import describe_pod
 
         return describe_pod(item, events)
+    if resource == CONFIG_MAP:
+        from pyrt.cli.describe.config_map import describe_config_map
+
+        return describe_config_map(item, events)
     from pyrt.cli.describe.generic import describe_generic
 
     return describe_generic(item, resource, events)

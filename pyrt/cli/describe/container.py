@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyrt.cli.describe.environment import describe_environment
 from pyrt.cli.describe.writer import Writer
 from pyrt.cli.durations import rfc1123
 
@@ -12,15 +13,15 @@ Object = dict[str, Any]
 SIGNALED = 128
 
 
-def describe_containers(out: Writer, title: str, containers: list[Object], statuses: list[Object]) -> None:
+def describe_containers(out: Writer, title: str, containers: list[Object], statuses: list[Object], pod: Object) -> None:
     """One section: the containers of one kind."""
     by_name = {status["name"]: status for status in statuses}
     out.line(title)
     for container in containers:
-        _container(out, container, by_name.get(container["name"]))
+        _container(out, container, by_name.get(container["name"]), pod)
 
 
-def _container(out: Writer, container: Object, status: Object | None) -> None:
+def _container(out: Writer, container: Object, status: Object | None, pod: Object) -> None:
     out.line(f"{container['name']}:", level=1)
     if status is not None:
         out.line("Container ID:", status.get("containerID") or "", level=2)
@@ -47,7 +48,7 @@ def _container(out: Writer, container: Object, status: Object | None) -> None:
     for kind in ("liveness", "readiness", "startup"):
         if value := container.get(f"{kind}Probe"):
             out.line(f"{kind.title()}:", probe(value), level=2)
-    _environment(out, container)
+    describe_environment(out, container, pod)
     mounts = container.get("volumeMounts") or []
     out.line("Mounts:", *([] if mounts else ["<none>"]), level=2)
     for mount in sorted(mounts, key=lambda mount: str(mount["mountPath"])):
@@ -104,33 +105,3 @@ def probe(value: Object) -> str:
         f"period={value.get('periodSeconds', 10)}s #success={value.get('successThreshold', 1)} "
         f"#failure={value.get('failureThreshold', 3)}"
     )
-
-
-def _environment(out: Writer, container: Object) -> None:
-    sources = container.get("envFrom") or []
-    if sources:
-        out.line("Environment Variables from:", level=2)
-        for source in sources:
-            kind, reference = next(((k, v) for k, v in source.items() if isinstance(v, dict)), ("", {}))
-            label = {"configMapRef": "ConfigMap", "secretRef": "Secret"}.get(kind, kind)
-            optional = str(bool(reference.get("optional"))).lower()
-            out.line(f"{reference.get('name', '')}", label, f"Optional: {optional}", level=3)
-    variables = container.get("env") or []
-    out.line("Environment:", *([] if variables else ["<none>"]), level=2)
-    for variable in variables:
-        out.line(f"{variable['name']}:", _variable(variable), level=3)
-
-
-def _variable(variable: Object) -> str:
-    source = variable.get("valueFrom") or {}
-    if field := source.get("fieldRef"):
-        return f" ({field.get('apiVersion') or 'v1'}:{field.get('fieldPath')})"
-    if field := source.get("resourceFieldRef"):
-        return f"({field.get('resource')})"
-    for key, kind in (("configMapKeyRef", "config map"), ("secretKeyRef", "secret")):
-        if reference := source.get(key):
-            optional = str(bool(reference.get("optional"))).lower()
-            return (
-                f"<set to the key '{reference.get('key')}' of {kind} '{reference.get('name')}'>  Optional: {optional}"
-            )
-    return str(variable.get("value") or "")

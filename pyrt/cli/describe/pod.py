@@ -7,28 +7,11 @@ from typing import Any
 from pyrt.cli.describe.annotations import shown
 from pyrt.cli.describe.container import describe_containers
 from pyrt.cli.describe.events import describe_events
+from pyrt.cli.describe.volumes import describe_volumes
 from pyrt.cli.describe.writer import Writer
 from pyrt.cli.durations import age, rfc1123
 
 Object = dict[str, Any]
-
-VOLUMES = {
-    "emptyDir": (
-        "EmptyDir (a temporary directory that shares a pod's lifetime)",
-        {"Medium": "medium", "SizeLimit": "sizeLimit"},
-    ),
-    "hostPath": ("HostPath (bare host directory volume)", {"Path": "path", "HostPathType": "type"}),
-    "configMap": ("ConfigMap (a volume populated by a ConfigMap)", {"Name": "name", "Optional": "optional"}),
-    "secret": ("Secret (a volume populated by a Secret)", {"SecretName": "secretName", "Optional": "optional"}),
-    "projected": ("Projected (a volume that contains injected data from multiple sources)", {}),
-    "downwardAPI": ("DownwardAPI (a volume populated by information about the pod)", {}),
-    "persistentVolumeClaim": (
-        "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
-        {"ClaimName": "claimName", "ReadOnly": "readOnly"},
-    ),
-    "image": ("Image (a container image or OCI artifact)", {"Reference": "reference", "PullPolicy": "pullPolicy"}),
-}
-UNSET = {"sizeLimit": "<unset>"}
 
 
 def describe_pod(pod: Object, events: list[Object] | None) -> str:
@@ -42,14 +25,14 @@ def describe_pod(pod: Object, events: list[Object] | None) -> str:
         ("Ephemeral Containers:", "ephemeralContainers", "ephemeralContainerStatuses"),
     ):
         if spec.get(specs):
-            describe_containers(out, title, spec[specs], status.get(statuses) or [])
+            describe_containers(out, title, spec[specs], status.get(statuses) or [], pod)
     for title, entries, key in (
         ("Readiness Gates:", spec.get("readinessGates"), "conditionType"),
         ("Conditions:", status.get("conditions"), "type"),
     ):
         if entries:
             _conditions(out, title, entries, status.get("conditions") or [], key)
-    _volumes(out, spec.get("volumes") or [])
+    describe_volumes(out, spec.get("volumes") or [])
     out.line("QoS Class:", status.get("qosClass") or "<none>")
     out.mapping("Node-Selectors:", spec.get("nodeSelector"), equals="=")
     _tolerations(out, spec.get("tolerations") or [])
@@ -105,22 +88,6 @@ def _conditions(out: Writer, title: str, entries: list[Object], conditions: list
     out.line("Type", "Status", level=1)
     for entry in entries:
         out.line(f"{entry[key]} ", states.get(entry[key], "<none>"), level=1)  # kubectl has this space too
-
-
-def _volumes(out: Writer, volumes: list[Object]) -> None:
-    if not volumes:
-        out.line("Volumes:", "<none>")
-        return
-    out.line("Volumes:")
-    for volume in volumes:
-        out.line(f"{volume['name']}:", level=1)
-        kind = next((key for key in volume if key != "name"), "emptyDir")
-        source = volume.get(kind) or {}
-        description, fields = VOLUMES.get(kind, (kind, {}))
-        out.line("Type:", description, level=2)
-        for label, key in fields.items():
-            value = source.get(key, UNSET.get(key, ""))
-            out.line(f"{label}:", str(value).lower() if isinstance(value, bool) else str(value), level=2)
 
 
 def _tolerations(out: Writer, tolerations: list[Object]) -> None:
