@@ -21,6 +21,7 @@ from pyrt.api.errors import (
     not_found,
     success,
 )
+from pyrt.api.finalizers import mark
 from pyrt.api.names import generate_name
 from pyrt.api.query import dry_run, flag, integer
 from pyrt.api.reading import existing, json_body, shown, write_context
@@ -250,6 +251,8 @@ async def _delete_one(
         result = await resource.strategy.delete(item, options, context)
         await store.synced()
         return answer(result) if isinstance(result, Status) else shown(resource, call, result)
+    if (marked := mark(store, resource, item)) is not None:
+        return shown(resource, call, marked)
     try:
         store.objects.delete(resource.kind, item.namespace, item.name, uid=item.uid)
     except (Conflict, NotFound) as error:

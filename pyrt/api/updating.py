@@ -9,6 +9,7 @@ import msgspec
 from pyrt.api.call import Answer, Call
 from pyrt.api.decoding import refuse
 from pyrt.api.errors import ApiError, bad_request, conflict
+from pyrt.api.finalizers import released
 from pyrt.api.patch import apply_patch, patch_type
 from pyrt.api.reading import existing, json_body, shown, write_context
 from pyrt.api.resources import Resource, Strategy, WriteContext
@@ -87,6 +88,8 @@ def _store(
         raise conflict(resource.plural, call.route.name, _MODIFIED, group=resource.group) from error
     if item.resource_version != old_item.resource_version:
         strategy.updated(value, item)
+        if resource.strategy.delete is None and released(meta):
+            store.objects.delete(resource.kind, meta.namespace, meta.name, data=encoded, uid=item.uid)
     return shown(resource, call, item)
 
 

@@ -47,6 +47,9 @@ class Keeper(Protocol):
     def keep_allocation(self, uid: str, allocation: Allocation) -> None:
         """Store what a pod that was resized has been given."""
 
+    def hold(self, pod: Pod) -> None:
+        """A deleted pod has ended, but its finalizers keep its object."""
+
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
         """Remove the pod's object, and then whatever is left of it, without keeping anyone waiting."""
 

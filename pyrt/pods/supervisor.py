@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from pyrt.images.service import ImageService
 from pyrt.kube.claims import uses_claims
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
+from pyrt.kube.times import to_text
 from pyrt.pods import translate
 from pyrt.pods.admission import Admission
 from pyrt.pods.allocation import Allocation
@@ -166,6 +168,10 @@ class Supervisor:
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
             worker.pod = pod
+            meta = pod.metadata
+            if meta.deletion_timestamp is not None and not meta.finalizers and not meta.deletion_grace_period_seconds:
+                self.finish(pod, worker.sandboxes)  # it was its finalizers that kept it
+                return
             self.admission.consider(worker)
             worker.wake()
 
@@ -228,14 +234,19 @@ class Supervisor:
     def delete(self, item: StoredObject, grace_seconds: int | None) -> StoredObject | None:
         """Begin to delete a pod, or shorten a deletion under way; ``None`` if the object is gone at once.
 
-        ``grace_seconds`` ``None`` is the pod's own; 0 removes the object now and kills what runs. Whoever answers a
-        client waits for the disk first (:meth:`pyrt.store.Store.synced`).
+        ``grace_seconds`` ``None`` is the pod's own; 0 kills what runs and removes the object now, unless finalizers
+        keep it. Whoever answers a client waits for the disk first (:meth:`pyrt.store.Store.synced`).
         """
         worker = self._workers.get(item.uid)
         pod = worker.pod if worker is not None else _decoder.decode(item.data)
         grace = grace_seconds if grace_seconds is not None else pod.spec.termination_grace_period_seconds
         grace = max(30 if grace is None else grace, 0)
-        if worker is None or grace == 0 or pod.status.phase in ("Succeeded", "Failed"):
+        at_once = grace == 0 or pod.status.phase in ("Succeeded", "Failed")
+        if worker is not None and at_once and pod.metadata.finalizers:
+            self.hold(pod)
+            worker.wake()
+            return self._store.objects.get(KIND, item.namespace, item.name)
+        if worker is None or at_once:
             self.finish(pod, worker.sandboxes if worker is not None else ())
             return None
         meta = pod.metadata
@@ -278,6 +289,15 @@ class Supervisor:
     def keep_allocation(self, uid: str, allocation: Allocation) -> None:
         """See :class:`pyrt.pods.state.Keeper`."""
         self.admission.keep(uid, allocation)
+
+    def hold(self, pod: Pod) -> None:
+        """See :class:`pyrt.pods.state.Keeper`."""
+        meta = pod.metadata
+        if meta.deletion_timestamp is not None and meta.deletion_grace_period_seconds == 0:
+            return
+        meta.deletion_timestamp = meta.deletion_timestamp or to_text(time.time_ns())
+        meta.deletion_grace_period_seconds = 0
+        self._store_pod(pod)
 
     def finish(self, pod: Pod, sandboxes: tuple[SandboxId, ...]) -> None:
         """See :class:`pyrt.pods.state.Keeper`. If the daemon dies before all is cleared away, the next one goes on."""

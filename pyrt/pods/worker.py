@@ -18,6 +18,7 @@ from pyrt.errors import PyrtError
 from pyrt.ids import SandboxId
 from pyrt.kube.pod import Pod
 from pyrt.pods.actions import Actions, StepFailed
+from pyrt.pods.attendance import Attendance, needs_attendance
 from pyrt.pods.lifetime import REFUSED
 from pyrt.pods.model import SECOND, BackOffNotice, Decision, Observed, RemovePod, StopContainer, StopSandbox
 from pyrt.pods.reconcile import reconcile
@@ -36,6 +37,8 @@ class PodWorker:
 
     def __init__(self, pod: Pod, tools: Tools) -> None:
         self._state = PodState(pod, tools)
+        if needs_attendance(pod):
+            self._state.attendance = Attendance(tools.prober, self._state.warn, self.wake)
         self._actions = Actions(self._state, self.wake)
         self._tools = tools
         self._node = Node(tools.facts.name, tools.facts.addresses)
@@ -102,6 +105,8 @@ class PodWorker:
         if main is not None and main is not asyncio.current_task():
             main.cancel()
             await asyncio.gather(main, return_exceptions=True)
+        if self._state.attendance is not None:
+            self._state.attendance.close()
         await self._actions.close()
 
     # --- the loop -------------------------------------------------------------------------------------------------
@@ -175,10 +180,16 @@ class PodWorker:
 
     async def _wind_up(self, decision: Decision) -> None:
         """The last round of a deleted pod: when its sandboxes are down, the object goes, and the rest is cleared away
-        behind it.
+        behind it. Finalizers keep the object, and nothing of what it stood for.
         """
         for action in decision.actions:
             if isinstance(action, StopSandbox):
                 await self._actions.stop_sandbox(action)
+        if self.pod.metadata.finalizers:
+            if self._state.volumes.ready:
+                await self._state.volumes.release(self.pod)
+            self._publish(self._state.observe())
+            self._tools.keeper.hold(self.pod)
+            return
         self._finished = True
         self._tools.keeper.finish(self.pod, self.sandboxes)

@@ -22,8 +22,12 @@ class EphemeralContainersStrategy(PodStrategy):
         set_pod_defaults(value)
         admit_pod(value)
         refuse("Pod", value.metadata.name, validate_ephemeral_update(value, old))
-        first = len(old.spec.ephemeral_containers)
-        added = tuple(f"spec.ephemeralContainers[{n}]." for n in range(first, len(value.spec.ephemeral_containers)))
+        known = {container.name for container in old.spec.ephemeral_containers}
+        added = tuple(
+            f"spec.ephemeralContainers[{index}]."
+            for index, container in enumerate(value.spec.ephemeral_containers)
+            if container.name not in known
+        )
         findings = check(value)
         refuse("Pod", value.metadata.name, [error for error in findings.refused if error.field.startswith(added)])
         context.warnings.extend(text for text in findings.warnings if text.startswith(added))

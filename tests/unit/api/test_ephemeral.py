@@ -29,7 +29,7 @@ async def test_a_guest_comes_and_its_status_is_shown(world, pod):
     assert status["name"] == "guest"
     assert status["containerID"]
     configs = [call[1] for call in world.runtime.calls if call[0] == "create_container"]
-    assert configs[-1].pid_target == [c.id for c in world.runtime.containers.values() if c.config.name == "app"][0]
+    assert configs[-1].pid_target == next(c.id for c in world.runtime.containers.values() if c.config.name == "app")
 
 
 async def test_a_whole_pod_may_be_put(world, pod):
