@@ -14,7 +14,7 @@ from pyrt.cli.placing import Place
 from pyrt.cli.session import Session
 from pyrt.client.api import Query
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import Resource
+from pyrt.client.resources import SECRET, Resource
 
 
 def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +57,7 @@ def make(session: Session, resource: Resource, body: dict[str, Any], output: str
         try:
             live = session.api.call("POST", where.collection, query, body=body)
         except ApiError as error:
-            # kubectl: "error: failed to create secret secrets "x" already exists"
-            raise CliError(f"failed to create {resource.singular} {error}") from error
+            # kubectl: "error: failed to create secret secrets "x" already exists", and of others with a colon
+            colon = "" if resource == SECRET else ":"
+            raise CliError(f"failed to create {resource.singular}{colon} {error}") from error
     say(where, "created", live, output, dry_run)

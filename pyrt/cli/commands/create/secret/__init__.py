@@ -12,6 +12,7 @@ command = LazyGroup(
     entries=(
         Entry("docker-registry", "Create a secret for use with a Docker registry", SECTION),
         Entry("generic", "Create a secret from a local file, directory, or literal value", SECTION),
+        Entry("tls", "Create a TLS secret", SECTION),
     ),
     help="Create a secret using a specified subcommand.",
     params=[],

@@ -6,7 +6,8 @@ import click
 
 from pyrt.cli.command import Command
 from pyrt.cli.commands.create.making import exact_name, make, making_options
-from pyrt.cli.commands.create.secret.sources import gather, secret_object
+from pyrt.cli.commands.create.secret.manifest import secret_object
+from pyrt.cli.commands.create.sources import gather
 from pyrt.cli.session import Session
 from pyrt.client.resources import SECRET
 

@@ -1,10 +1,9 @@
-"""Where the data of a secret comes from: literals, files, directories, files of variables."""
+"""Where the data of a Secret or ConfigMap comes from: literals, files, directories, files of variables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pyrt.cli.failure import CliError
 from pyrt.kube.names import config_key, env_name
@@ -12,30 +11,28 @@ from pyrt.kube.names import config_key, env_name
 Data = dict[str, bytes]
 
 
-def secret_object(name: str, kind: str, data: Data) -> dict[str, Any]:
-    """The manifest."""
-    from base64 import b64encode
+def gather(
+    literals: tuple[str, ...], files: tuple[str, ...], env_files: tuple[str, ...], *, config_map: str = ""
+) -> Data:
+    """Everything that was named, for a Secret, or for the ConfigMap of that name.
 
-    encoded = {key: b64encode(value).decode() for key, value in sorted(data.items())}
-    manifest: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
-    if encoded:
-        manifest["data"] = encoded
-    if kind:
-        manifest["type"] = kind
-    return manifest
-
-
-def gather(literals: tuple[str, ...], files: tuple[str, ...], env_files: tuple[str, ...]) -> Data:
-    """Everything that was named. Raises :class:`CliError` for what is malformed, missing, or named twice."""
+    Raises :class:`CliError`, in kubectl's words, for what is malformed, missing, or named twice.
+    """
     if env_files and (literals or files):
         raise CliError("from-env-file cannot be combined with from-file or from-literal")
     data: Data = {}
     for key, value in (*_literals(literals), *_files(files), *_variables(env_files)):
         problems = config_key(key)
         if problems:
-            raise CliError(f'"{key}" is not valid key name for a Secret {"; ".join(problems)}')
+            rules = "; ".join(problems)
+            raise CliError(
+                f'"{key}" is not a valid key name for a ConfigMap: {rules}'
+                if config_map
+                else f'"{key}" is not valid key name for a Secret {rules}'
+            )
         if key in data:
-            raise CliError(f'cannot add key "{key}", another key by that name already exists in Data')
+            where = f' for ConfigMap "{config_map}"' if config_map else ""
+            raise CliError(f'cannot add key "{key}", another key by that name already exists in Data{where}')
         data[key] = value
     return data
 
