@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId, SandboxId
-from pyrt.kube.container import EphemeralContainer
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.pods import translate
 from pyrt.pods.env_files import VolumeFiles
 from pyrt.pods.environment import Sources, needs_sandbox
@@ -32,6 +32,8 @@ from pyrt.pods.model import (
     RemoveContainer,
     RemoveSandbox,
     ResizePod,
+    RunPostStart,
+    RunPreStop,
     StartContainer,
     StopContainer,
     StopSandbox,
@@ -106,6 +108,8 @@ class Actions:
                 await self._create_sandbox(action, observed)
             case StartContainer():
                 await self._start_container(action, observed)
+            case RunPostStart() | RunPreStop():
+                self._run_hook(action, observed)
             case StopContainer():
                 self._stop_container(action)
             case ResizePod():
@@ -272,8 +276,8 @@ class Actions:
     def _started(self, action: StartContainer, container_id: ContainerId) -> None:
         self._state.failures.pop(action.name, None)
         self._state.images.pop(action.name, None)  # the next attempt looks again
-        self._state.tell("Created", f"Created container: {action.name}", action.name)
-        self._state.tell("Started", f"Started container {action.name}", action.name)
+        self._state.tell("Created", "Container created", action.name)
+        self._state.tell("Started", "Container started", action.name)
 
     def _start_failed(self, action: StartContainer, error: PyrtError) -> None:
         self._state.warn("Failed", f"Error: {error}", action.name)
@@ -290,10 +294,24 @@ class Actions:
         except PyrtError as error:
             raise StepFailed from error
 
+    def _run_hook(self, action: RunPostStart | RunPreStop, observed: Observed) -> None:
+        container, attendance = self._state.find(action.name), self._state.attendance
+        assert isinstance(container, Container)
+        assert attendance is not None
+        address = self._state.address(observed.sandboxes)
+        if isinstance(action, RunPostStart):
+            attendance.hooks.begin_post_start(self._state.pod, container, action.container_id, address, self._spawn)
+            return
+        self._state.stops[action.container_id] = Stop(0, action.reason, time.time_ns())
+        self._state.tell("Killing", action.message, action.name)
+        attendance.hooks.begin_pre_stop(self._state.pod, container, action.container_id, address, self._spawn)
+
     def _stop_container(self, action: StopContainer) -> None:
         previous = self._state.stops.get(action.container_id)
-        deadline = time.time_ns() + action.grace_seconds * SECOND
-        stop = self._state.stops[action.container_id] = Stop(deadline, action.reason)
+        now = time.time_ns()
+        began = previous.began if previous is not None else now
+        deadline = now + action.grace_seconds * SECOND
+        stop = self._state.stops[action.container_id] = Stop(deadline, action.reason, began)
         if previous is None:
             self._state.tell("Killing", action.message, action.name)
         self._spawn(self._stop_now(action, stop))

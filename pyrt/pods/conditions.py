@@ -133,6 +133,15 @@ def compute_conditions(
     ]
     if restarting_all is not None:
         made.append(_restarting_all(phase, restarting_all))
+    return _merged(pod, made, old, now_text)
+
+
+def gated_conditions(pod: Pod, now_text: str) -> list[PodCondition]:
+    """Those of a pod that waits for its scheduling gates to be lifted."""
+    return _merged(pod, [_scheduled(pod)], {condition.type: condition for condition in pod.status.conditions}, now_text)
+
+
+def _merged(pod: Pod, made: list[PodCondition], old: Mapping[str, PodCondition], now_text: str) -> list[PodCondition]:
     for condition in made:
         condition.observed_generation = pod.metadata.generation
         before = old.get(condition.type)

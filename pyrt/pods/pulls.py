@@ -16,6 +16,16 @@ from pyrt.pods.state import PodState
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
+def duration_text(seconds: float) -> str:
+    """As Go prints a duration that is cut to milliseconds: ``532ms``, ``1.2s``, ``1m2.5s``."""
+    milliseconds = int(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms" if milliseconds else "0s"
+    minutes, rest = divmod(milliseconds, 60_000)
+    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{minutes // 60}h{minutes % 60}m{text}" if minutes >= 60 else f"{minutes}m{text}" if minutes else text
+
+
 class ImagePulls:
     """The pulls of one pod, one a container at most. Outcomes go to :attr:`PodState.images`."""
 
@@ -57,10 +67,11 @@ class ImagePulls:
         if policy is PullPolicy.NEVER:
             self._state.tell("Pulled", f'Container image "{action.image}" already present on machine', name)
             return
-        took = time.monotonic() - begun
+        took = duration_text(time.monotonic() - begun)
         self._state.tell(
             "Pulled",
-            f'Successfully pulled image "{action.image}" in {took:.3f}s. Image size: {image.size} bytes.',
+            f'Successfully pulled image "{action.image}" in {took} ({took} including waiting). '
+            f"Image size: {image.size} bytes.",
             name,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.times import from_text
 from pyrt.pods import observe, translate
 from pyrt.pods.allocation import Allocation, Demand, allocated_spec, demand_of
+from pyrt.pods.attendance import Attendance
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.events import NORMAL, WARNING, EventRecorder
 from pyrt.pods.facts import NodeFacts
@@ -31,6 +33,7 @@ from pyrt.pods.model import (
     Rejection,
     User,
 )
+from pyrt.pods.probes import Prober
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
@@ -66,6 +69,7 @@ class Tools:
     references: References
     starting: asyncio.Semaphore
     """How many sandboxes are made at the same time."""
+    prober: Prober
 
 
 @dataclass(slots=True)
@@ -73,8 +77,10 @@ class Stop:
     """A stop of a container, under way or done."""
 
     deadline: int
-    """Unix nanoseconds."""
+    """Unix nanoseconds; 0 while a preStop hook comes first."""
     reason: str
+    began: int = 0
+    """Unix nanoseconds."""
     running: bool = True
 
 
@@ -93,6 +99,8 @@ class PodState:
         self.sandbox_failure: Failure | None = None
         self.volumes_failure: Failure | None = None
         self.stops: dict[ContainerId, Stop] = {}
+        self.attendance: Attendance | None = None
+        """Of a pod with probes or hooks."""
         self.rejection: Rejection | None = None
         self.eviction: Eviction | None = None
         self.resize_pending: tuple[int, Rejection] | None = None
@@ -138,11 +146,15 @@ class PodState:
     def forget(self, container_id: ContainerId) -> None:
         """A container was removed."""
         self.stops.pop(container_id, None)
+        if self.attendance is not None:
+            self.attendance.hooks.forget(container_id)
         self._messages.pop(container_id, None)
         self._users.pop(container_id, None)
 
     def observe(self) -> Observed:
         """Everything that :func:`pyrt.pods.reconcile.reconcile` wants to know, now."""
+        if self.pod.spec.scheduling_gates:
+            self.accepted_at = time.time_ns()  # its life has not begun yet
         runtime = self.tools.runtime
         resized = self._allocation is not None
         sandboxes: list[ObservedSandbox] = []
@@ -164,10 +176,13 @@ class PodState:
                         message=message,
                         stop_deadline=stop.deadline if stop is not None and stop.running else 0,
                         stop_reason=stop.reason if stop is not None else "",
+                        stop_began=stop.began if stop is not None else 0,
                         identity=self._users[status.id],
                         resized=resized,
                     )
                 )
+        if self.attendance is not None:
+            containers = self.attendance.attend(self.pod, containers, self.address(sandboxes), self.find)
         return Observed(
             accepted_at=self.accepted_at,
             sandboxes=tuple(sandboxes),
@@ -184,6 +199,12 @@ class PodState:
             eviction=self.eviction,
             resize=self._resize() if resized else None,
         )
+
+    def address(self, sandboxes: Sequence[ObservedSandbox]) -> str:
+        """Where the pod is asked and told things from outside; empty while it has no address."""
+        if self.pod.spec.host_network:
+            return self.tools.facts.addresses[0] if self.tools.facts.addresses else ""
+        return next((s.addresses[0] for s in reversed(sandboxes) if s.ready and s.addresses), "")
 
     def _resize(self) -> ObservedResize:
         assert self._allocation is not None

@@ -26,18 +26,19 @@ from pyrt.kube.podstatus import (
 from pyrt.kube.qos import qos_class
 from pyrt.kube.times import to_text
 from pyrt.pods import resize
-from pyrt.pods.conditions import compute_conditions
+from pyrt.pods.conditions import compute_conditions, gated_conditions
 from pyrt.pods.hold import find_hold
 from pyrt.pods.lifetime import REFUSED, TERMINAL, ending, verdict
-from pyrt.pods.model import Observed, ObservedContainer
+from pyrt.pods.model import HookState, Observed, ObservedContainer
 from pyrt.pods.phase import compute_phase
 from pyrt.pods.reset import WAITING, WAITING_MESSAGE, Reset, could_reset, find_reset
 from pyrt.pods.restart import (
     LOST_EXIT_CODE,
+    UNHEALTHY,
     is_sidecar,
     latest_by_name,
     newest_sandbox,
-    should_restart,
+    restarts,
     usable_sandbox,
 )
 from pyrt.runtime.status import ContainerState as RuntimeState
@@ -79,14 +80,27 @@ class _Snapshot:
     def status(self) -> PodStatus:
         pod, observed, old = self._pod, self._observed, self._pod.status
         spec = pod.spec
+        if spec.scheduling_gates and old.start_time is None:
+            # No node has seen it yet.
+            return PodStatus(
+                observed_generation=pod.metadata.generation,
+                phase="Pending",
+                conditions=gated_conditions(pod, to_text(self._now)),
+                qos_class=old.qos_class or qos_class(pod),
+            )
         verdict_now = verdict(pod, observed, self._now)
         initial = "PodInitializing" if spec.init_containers else "ContainerCreating"
         known = {s.name: s for s in (*old.init_container_statuses, *old.container_statuses)}
         known.update({s.name: s for s in old.ephemeral_container_statuses})
         inits = [self._container(c, initial, known, init=True) for c in spec.init_containers]
         apps = [self._container(c, initial, known) for c in spec.containers]
-        others = [self._container(c, "ContainerCreating", known) for c in spec.ephemeral_containers]
-        replaced = [c.name for c in self._latest.values() if self._ended is None and self._replaced(c)]
+        # Nobody asks whether a guest is ready or has started (kubelet, prober ``UpdatePodStatus``).
+        others = [
+            replace(self._container(c, "ContainerCreating", known), ready=False, started=None)
+            for c in spec.ephemeral_containers
+        ]
+        going = self._latest.values() if self._ended is None else ()
+        replaced = [c.name for c in going if self._replaced(c) or c.stop_reason == UNHEALTHY]
         phase: str = compute_phase(spec, (*inits, *apps), ended=self._all_down(), replaced=replaced)
         reason, message = "", ""
         if old.phase in TERMINAL:
@@ -120,12 +134,8 @@ class _Snapshot:
             nominated_node_name=old.nominated_node_name,
         )
         self._addresses(status)
-        return status
-
-    def _replaced(self, last: ObservedContainer) -> bool:
-        """Whether an instance was stopped to make place for another, whatever the policy says."""
         self._disturbed(status)
-        return last.stop_reason == "Changed" or self._reset.ended(last)
+        return status
 
     def _disturbed(self, status: PodStatus) -> None:
         """The conditions of a pod that is resized or evicted."""
@@ -141,6 +151,10 @@ class _Snapshot:
             target.message, target.last_transition_time = eviction.message, to_text(self._now)
             target.observed_generation = self._pod.metadata.generation
             status.conditions = [*(c for c in status.conditions if c.type != DISRUPTION), target]
+
+    def _replaced(self, last: ObservedContainer) -> bool:
+        """Whether an instance was stopped to make place for another, whatever the policy says."""
+        return last.stop_reason == "Changed" or self._reset.ended(last)
 
     def _restarting_all(self) -> bool | None:
         """Whether a reset is under way; ``None`` for a pod that knows no such thing."""
@@ -201,7 +215,10 @@ class _Snapshot:
         if last.user is not None:
             uid, gid, groups = last.user
             status.user = ContainerUser(linux=LinuxContainerUser(uid=uid, gid=gid, supplemental_groups=list(groups)))
-        if last.state is RuntimeState.RUNNING:
+        if last.state is RuntimeState.RUNNING and _hook_pending(container, last):
+            # Not shown as running before its postStart hook is done (core/v1, Lifecycle).
+            status.state = ContainerState(waiting=ContainerStateWaiting(reason=initial))
+        elif last.state is RuntimeState.RUNNING:
             status.started = last.started
             # A regular init container is ready when it is done.
             status.ready = last.started and last.ready and not (init and not is_sidecar(container))
@@ -218,7 +235,8 @@ class _Snapshot:
         if old is not None and old.state.terminated is not None:
             return old
         lost = _lost("deleted.  The container used to be Running") if old is not None and old.state.running else None
-        if old is not None and lost is not None and self._ended is not None:
+        final = self._ended is not None or isinstance(container, EphemeralContainer)
+        if old is not None and lost is not None and final:
             return replace(old, state=ContainerState(terminated=lost), ready=False, started=False)
         waiting = ContainerStateWaiting(reason=initial)
         status = ContainerStatus(
@@ -233,7 +251,7 @@ class _Snapshot:
             status.restart_count += bool(old.container_id)  # its instance has gone; the next one is another
             if lost is not None:
                 status.last_state = ContainerState(terminated=lost)
-        if isinstance(container, Container) and self._ended is None:
+        if self._ended is None:
             hold = find_hold(container, self._pod, None, self._observed, self._now)
             blocked = self._observed.sandbox_failure or self._observed.volumes_failure
             if hold is not None:
@@ -255,7 +273,7 @@ class _Snapshot:
         """A dead container that will be started again and has to wait is *waiting*; its end moves to ``lastState``."""
         if self._ended is not None:
             return
-        if not self._replaced(last) and not should_restart(container, self._pod.spec, last.exit_code):
+        if not self._replaced(last) and not restarts(container, self._pod.spec, last):
             return
         hold = find_hold(container, self._pod, last, self._observed, self._now)
         if hold is not None:
@@ -266,6 +284,12 @@ class _Snapshot:
             return
         status.last_state = status.state
         status.state = ContainerState(waiting=waiting)
+
+
+def _hook_pending(container: Container | EphemeralContainer, last: ObservedContainer) -> bool:
+    if container.lifecycle is None or container.lifecycle.post_start is None:
+        return False
+    return last.post_start is None or last.post_start.state is not HookState.DONE
 
 
 def _previous(

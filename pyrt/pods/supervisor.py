@@ -26,7 +26,9 @@ from pyrt.pods.allocation import Allocation
 from pyrt.pods.events import NORMAL, EventRecorder
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.lifetime import TERMINAL
+from pyrt.pods.node_conditions import NodeConditions
 from pyrt.pods.object_watch import ObjectWatch, concerns
+from pyrt.pods.probes import Prober
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
@@ -71,7 +73,8 @@ class Supervisor:
         self._removed: list[Callable[[str], None]] = []
         self._leaving: dict[str, Pod] = {}
         self._unsubscribe = runtime.subscribe(self._on_event)
-        self.admission = Admission(store, facts.room, self._workers.values)
+        self.admission = Admission(store, facts.room, self.residents)
+        self.conditions = NodeConditions(facts.name, self.events)
         self._objects = ObjectWatch(store, ("ConfigMap", "Secret"), self._object_changed)
         self._tools = Tools(
             runtime=runtime,
@@ -81,6 +84,7 @@ class Supervisor:
             keeper=self,
             references=StoreReferences(store),
             starting=asyncio.Semaphore(_PARALLEL_STARTS),
+            prober=Prober(runtime),
         )
 
     # --- start and stop -------------------------------------------------------------------------------------------
@@ -130,6 +134,7 @@ class Supervisor:
         await self._objects.close()
         self.admission.close()
         await asyncio.gather(*(worker.close() for worker in self._workers.values()))
+        self._tools.prober.close()
         for task in self._cleaning:
             task.cancel()
         await asyncio.gather(*self._cleaning, return_exceptions=True)
@@ -154,19 +159,23 @@ class Supervisor:
     def created(self, pod: Pod) -> None:
         """A Pod object was committed: begin."""
         worker = self._workers[pod.metadata.uid] = PodWorker(pod, self._tools)
-        meta = pod.metadata
-        self.events.emit(
-            pod, NORMAL, "Scheduled", f"Successfully assigned {meta.namespace}/{meta.name} to {self.facts.name}"
-        )
+        if not pod.spec.scheduling_gates:
+            self._scheduled(pod)
         worker.state.rejection = self.admission.admit(worker.state)
         worker.start()
         for callback in self._created:
             callback(pod)
 
+    def _scheduled(self, pod: Pod) -> None:
+        where = f"{pod.metadata.namespace}/{pod.metadata.name} to {self.facts.name}"
+        self.events.emit(pod, NORMAL, "Scheduled", f"Successfully assigned {where}")
+
     def updated(self, pod: Pod) -> None:
         """A Pod object was changed."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
+            if worker.pod.spec.scheduling_gates and not pod.spec.scheduling_gates:
+                self._scheduled(pod)
             worker.pod = pod
             meta = pod.metadata
             if meta.deletion_timestamp is not None and not meta.finalizers and not meta.deletion_grace_period_seconds:
@@ -200,6 +209,10 @@ class Supervisor:
         for worker in self._workers.values():
             if worker.pod.metadata.namespace == namespace:
                 worker.retry_volumes()
+
+    def residents(self) -> list[PodWorker]:
+        """All pods' workers."""
+        return list(self._workers.values())
 
     def pods(self) -> list[Pod]:
         """The present objects of all pods, decoded."""

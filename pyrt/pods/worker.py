@@ -173,7 +173,8 @@ class PodWorker:
         current = {notice.container: notice.message for notice in notices}
         for notice in notices:
             if self._noticed.get(notice.container) != notice.message:
-                self._state.warn("BackOff", notice.message, notice.container)
+                say = self._state.tell if notice.reason == "ImagePullBackOff" else self._state.warn
+                say("BackOff", notice.message, notice.container)
         self._noticed = current
 
     # --- the end --------------------------------------------------------------------------------------------------

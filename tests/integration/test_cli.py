@@ -151,7 +151,7 @@ def test_the_life_of_a_pod(pyrt: Pyrt) -> None:
     assert header.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert row.split()[:4] == ["life", "2/2", "Running", "0"]
     assert pyrt("get", "pod", "life", "-o", "jsonpath={.status.phase}") == "Running"
-    assert "Started container a" in pyrt("describe", "pod", "life")
+    assert "Container started" in pyrt("describe", "pod", "life")
     assert "Pod/life" in pyrt("events", "--for", "pod/life")
     changed = PODS.replace("two", "life").replace("metadata: {", "metadata: {annotations: {a: b}, ")
     assert pyrt("apply", "-f", "-", stdin=changed.encode()) == "pod/life configured\n"

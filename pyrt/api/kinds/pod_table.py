@@ -63,7 +63,8 @@ class _Summary:
         self.ready = 0
         self.restarts = 0
         self.last_restart = 0
-        self.reason = pod.status.reason or pod.status.phase
+        gated = any(c.type == "PodScheduled" and c.reason == "SchedulingGated" for c in pod.status.conditions)
+        self.reason = "SchedulingGated" if gated else pod.status.reason or pod.status.phase
         initializing = self._inits()
         if not initializing or self._initialized():
             self._containers()
@@ -102,9 +103,11 @@ class _Summary:
         return any(c.type == "Initialized" and c.status == "True" for c in self._pod.status.conditions)
 
     def _containers(self) -> None:
-        running = False
-        if not any(name in self._sidecars for name in (s.name for s in self._pod.status.init_container_statuses)):
-            self.restarts, self.last_restart = 0, 0  # of init containers that are long done
+        running, failure = False, ""
+        self.restarts, self.last_restart = 0, 0  # of init containers that are long done
+        for status in self._pod.status.init_container_statuses:
+            if status.name in self._sidecars:
+                self._count(status)
         for status in reversed(self._pod.status.container_statuses):
             self._count(status)
             ended, waiting = status.state.terminated, status.state.waiting
@@ -112,12 +115,18 @@ class _Summary:
                 self.reason = waiting.reason
             elif ended is not None:
                 self.reason = ended.reason or _exit_text(ended)
+                failure = self.reason if ended.exit_code else failure
             elif status.ready and status.state.running is not None:
                 running = True
                 self.ready += 1
-        if self.reason == "Completed" and running:
+        if self.reason == "Completed":
             ready = any(c.type == "Ready" and c.status == "True" for c in self._pod.status.conditions)
-            self.reason = "Running" if ready else "NotReady"
+            if running and ready:
+                self.reason = "Running"
+            elif failure:
+                self.reason = failure
+            elif running:
+                self.reason = "NotReady"
 
     def restarts_text(self) -> str:
         if not self.restarts or not self.last_restart:

@@ -80,7 +80,7 @@ def test_a_pod_from_manifest_to_nothing(daemon, kubectl):
     assert kubectl("label", "pod", "web", "tier=front") == "pod/web labeled\n"
     assert kubectl("get", "pods", "-l", "tier=front", "-o", "name") == "pod/web\n"
     described = kubectl("describe", "pod", "web")
-    assert "Started container app" in described
+    assert "Container started" in described
     assert kubectl("delete", "pod", "web") == 'pod "web" deleted\n'
     assert daemon.get("web") is None
 
