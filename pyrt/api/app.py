@@ -14,12 +14,19 @@ from pyrt.api.kinds.config_maps import config_maps
 from pyrt.api.kinds.events import events
 from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
 from pyrt.api.kinds.nodes import describe_node, nodes
+from pyrt.api.kinds.persistent_volume_claims import persistent_volume_claims
+from pyrt.api.kinds.persistent_volumes import persistent_volumes
+from pyrt.api.kinds.pod_ephemeral import EphemeralContainersStrategy
+from pyrt.api.kinds.pod_resize import ResizeStrategy
+from pyrt.api.kinds.pod_status import StatusStrategy
 from pyrt.api.kinds.pods import PodStrategy, pods
 from pyrt.api.kinds.secrets import secrets
+from pyrt.api.kinds.storage_classes import storage_classes
 from pyrt.api.podstreams import PodStreams
 from pyrt.api.server import ApiServer
 from pyrt.api.system import System
 from pyrt.config import Config
+from pyrt.controllers.storage import StorageController
 from pyrt.images.service import ImageService
 from pyrt.kube.times import to_text
 from pyrt.pods.supervisor import Supervisor
@@ -43,6 +50,7 @@ class Parts:
 def build(parts: Parts) -> ApiServer:
     """Put the API together."""
     store, supervisor, runtime = parts.store, parts.supervisor, parts.runtime
+    storage: StorageController
     started_at = time.time_ns()
     ensure_initial(store)
 
@@ -56,9 +64,11 @@ def build(parts: Parts) -> ApiServer:
     images = Images(parts.images, supervisor, parts.scratch)
     system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at))
     usage = metrics.Metrics(supervisor, runtime)
+        parts.storage.delete_claims(namespace)
 
     def pod_status(call: Call) -> Answer:
         item = store.objects.find("Pod", call.route.namespace, call.route.name)
+    parts.storage.on_claims_gone(namespace_strategy.settle)
         if item is None:
             raise not_found("pods", call.route.name)
         return Answer(200, item.data)
@@ -72,6 +82,9 @@ def build(parts: Parts) -> ApiServer:
             config_maps(),
             secrets(),
             nodes(lambda: describe_node(supervisor.facts, parts.config.node.labels, started_at)),
+            persistent_volumes(),
+            persistent_volume_claims(parts.storage),
+            storage_classes(),
         ],
         subresources={("pods", "log"): streams.log, ("pods", "status"): pod_status},
         streams={

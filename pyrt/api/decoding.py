@@ -46,8 +46,8 @@ def _undecodable(kind: str, error: decode.DecodeError) -> ApiError:
     return bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {error}')
 
 
-def refuse(kind: str, name: str, errors: Sequence[FieldError]) -> None:
+def refuse(kind: str, name: str, errors: Sequence[FieldError], *, group: str = "") -> None:
     """Raises ApiError 422 with every error, if there are any."""
     causes = [StatusCause(reason=e.reason, message=e.message, field=e.field) for e in errors]
     if causes:
-        raise invalid(kind, name, causes)
+        raise invalid(kind, name, causes, group=group)

@@ -13,6 +13,7 @@ from pathlib import Path
 from pyrt.api.app import Parts, build
 from pyrt.api.server import ApiServer
 from pyrt.config import Config
+from pyrt.controllers.storage import StorageController
 from pyrt.daemon import listen
 from pyrt.daemon.confinement import require_namespace_root
 from pyrt.daemon.errors import DaemonError
@@ -70,10 +71,16 @@ class Daemon:
         self.supervisor = Supervisor(self.store, self.runtime, self.images, gather(config))
         undo.push_async_callback(self.supervisor.close)
         scratch = config.paths.root / "tmp"
+        storage = StorageController(self.store, self.supervisor, config.paths.root)
+        undo.push_async_callback(storage.close)
         _clear(scratch)
-        self._api = build(Parts(config, self.store, self.runtime, self.images, self.supervisor, scratch))
+        self._api = build(Parts(config, self.store, self.runtime, self.images, self.supervisor, storage, scratch))
+        housekeeping = Housekeeping(config, self.supervisor, self.images, self._images_in_use)
+        undo.push_async_callback(housekeeping.close)
         self.supervisor.start()
         await self._listen(self._api)
+        housekeeping.start()
+        storage.start()
         log.info(
             "serving %s: %d pods, %d images, ready in %.0f ms",
             config.api_socket,

@@ -12,6 +12,7 @@ from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.probes import LifecycleHandler, Probe
 from pyrt.kube.security import PodSecurityContext
+from pyrt.kube.storage_defaults import set_claim_spec_defaults
 from pyrt.kube.volumes import DownwardAPIVolumeFile, EmptyDirVolumeSource, Volume, VolumeProjection
 
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
@@ -160,6 +161,8 @@ def _volume(volume: Volume) -> None:
         volume.host_path.type = ""
     if volume.image is not None:
         volume.image.pull_policy = volume.image.pull_policy or pull_policy(volume.image.reference)
+    if volume.ephemeral is not None and volume.ephemeral.volume_claim_template is not None:
+        set_claim_spec_defaults(volume.ephemeral.volume_claim_template.spec)
     for source in (volume.secret, volume.config_map, volume.downward_api, volume.projected):
         if source is not None and source.default_mode is None:
             source.default_mode = DEFAULT_MODE

@@ -20,12 +20,13 @@ from pyrt.kube.base import KubeStruct
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.field import FieldError, forbidden
 from pyrt.kube.pod import Pod, PodSpec
-from pyrt.kube.probes import Lifecycle
+from pyrt.kube.probes import LifecycleHandler
 from pyrt.kube.resources import ResourceRequirements
 from pyrt.kube.scheduling import Toleration
 from pyrt.kube.security import PodSecurityContext, SecurityContext
 from pyrt.kube.validation.ephemeral import NOT_FOR_EPHEMERAL
 from pyrt.kube.volumes import EmptyDirVolumeSource, Volume, VolumeProjection
+from pyrt.kube.volumes_remote import PersistentVolumeClaimSpec
 from pyrt.kube.warnings import pod_warnings
 
 
@@ -49,7 +50,16 @@ class Support:
     """``only`` in words, for the user guide."""
 
 
-VOLUME_TYPES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret")
+VOLUME_TYPES = (
+    "configMap",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "hostPath",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
 """The sources of volumes that are honoured."""
 
 _REFUSED = Support(Level.REFUSED)
@@ -97,16 +107,13 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "hostUsers": Support(Level.REFUSED, only=lambda v: v is False, values="false"),
     },
     Container: {
-        "volumeDevices": _REFUSED,
-        "livenessProbe": _REFUSED,
-        "readinessProbe": _REFUSED,
-        "startupProbe": _REFUSED,
+        "volumeDevices": Support(Level.REFUSED, "block volumes are not supported by pyrt"),
     },
     EphemeralContainer: {
         name: Support(Level.REFUSED, "cannot be set for an Ephemeral Container", lambda v: v != type(v)())
         for name in NOT_FOR_EPHEMERAL
     },
-    Lifecycle: {"postStart": _REFUSED, "preStop": _REFUSED},
+    LifecycleHandler: {"tcpSocket": _warned("is taken for compatibility only: such a hook fails when it is run")},
     ResourceRequirements: {"claims": _REFUSED},
     Volume: {
         name: _REFUSED for name in Volume.__struct_encode_fields__ if name != "name" and name not in VOLUME_TYPES
@@ -117,7 +124,19 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "podCertificate": _REFUSED,
     },
     EmptyDirVolumeSource: {
-        "medium": Support(Level.REFUSED, only=lambda v: v not in ("", "Memory"), values="other than Memory"),
+        "medium": Support(
+            Level.REFUSED,
+            only=lambda v: v not in ("", "Memory", "HugePages") and not v.startswith("HugePages-"),
+            values="other than Memory and HugePages",
+        ),
+    },
+    PersistentVolumeClaimSpec: {
+        "dataSource": _REFUSED,
+        "dataSourceRef": _REFUSED,
+        "volumeMode": Support(
+            Level.REFUSED, "block volumes are not supported by pyrt", only=lambda v: v == "Block", values="Block"
+        ),
+        "volumeAttributesClassName": _REFUSED,
     },
     SecurityContext: {
         "windowsOptions": _HOST_PROCESS,
@@ -133,8 +152,6 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "appArmorProfile": Support(
             Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined"
         ),
-        "fsGroup": _REFUSED,
-        "fsGroupChangePolicy": _REFUSED,
     },
 }
 """Type to JSON name to line."""

@@ -49,6 +49,12 @@ class Tmpfs:
     """For people: ``emptyDir cache``."""
 
 
+    owner: int = 0
+    """User and group of its root directory, as the host numbers them."""
+    gid: int | None = None
+    """The group of its root directory, if it is not the owner's."""
+    huge_pages: int = 0
+    """Bytes of a page: a hugetlbfs instead."""
 @dataclass(frozen=True, slots=True)
 class SandboxContext:
     """What :func:`compile_sandbox` turns into operations, in this order."""
@@ -105,7 +111,14 @@ def _network(context: SandboxContext) -> list[Operation | Block]:
 
 
 def _tmpfs(fs: Tmpfs) -> MountNew:
-    options = (f"mode={fs.mode:o}",) if fs.size is None else (f"mode={fs.mode:o}", f"size={fs.size}")
+    options: tuple[str, ...] = (f"mode={fs.mode:o}",) if fs.size is None else (f"mode={fs.mode:o}", f"size={fs.size}")
+    if fs.owner:
+        options += (f"uid={fs.owner}", f"gid={fs.owner}")
+    if fs.gid is not None:
+        options += (f"gid={fs.gid}",)
+    if fs.huge_pages:
+        options += (f"pagesize={fs.huge_pages}",)
+    fstype = "hugetlbfs" if fs.huge_pages else "tmpfs"
     # A volume may hold programs, but no device and no set-user-ID program of another user.
     attributes = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
     return MountNew(

@@ -13,6 +13,7 @@ from pyrt.pods.translate import pod_directory, termination_file
 from pyrt.runtime.spares import Spares
 from pyrt.volumes import registry
 from pyrt.volumes.errors import VolumeError
+from pyrt.volumes.finish import finish, is_unfinished
 from pyrt.volumes.references import NONE, References
 from pyrt.volumes.types import PreparedVolume, VolumeContext
 
@@ -44,6 +45,9 @@ class VolumeSet:
                 if registry.type_of(volume).on_loop
                 else await asyncio.to_thread(registry.prepare, volume, context)
             )
+            if is_unfinished(prepared[volume.name], pod):
+                directory = pod_directory(pod.metadata.uid, self._facts)
+                await asyncio.to_thread(finish, prepared[volume.name], pod, directory)
         self.prepared, self.ready = prepared, True
 
     def refresh(self, pod: Pod) -> None:

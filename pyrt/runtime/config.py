@@ -102,6 +102,10 @@ class TmpfsMount:
 
 
 class Propagation(enum.Enum):
+    gid: int | None = None
+    """The group of its top directory; ``None`` is root's."""
+    huge_pages: int = 0
+    """Bytes of a page: a hugetlbfs instead (medium HugePages)."""
     """mount_namespaces(7), as CRI names it."""
 
     PRIVATE = "private"

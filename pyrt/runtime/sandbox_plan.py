@@ -69,7 +69,10 @@ def sandbox_plan(
         namespaces |= k.CLONE_NEWNET | k.CLONE_NEWUTS
     if own_ipc:
         namespaces |= k.CLONE_NEWIPC
-    tmpfs = [Tmpfs(str(mount.path), mount.size, mount.mode) for mount in config.tmpfs_mounts]
+    tmpfs = [
+        Tmpfs(str(mount.path), mount.size, mount.mode, gid=mount.gid, huge_pages=mount.huge_pages)
+        for mount in config.tmpfs_mounts
+    ]
     if own_ipc:
         tmpfs.insert(0, Tmpfs(places.shm, config.shm_size, 0o1777, "/dev/shm"))
     plan = compile_sandbox(

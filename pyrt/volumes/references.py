@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from pyrt.kube.config_map import ConfigMap
 from pyrt.kube.secret import Secret
+from pyrt.kube.storage import PersistentVolume, PersistentVolumeClaim
 
 
 class References(Protocol):
@@ -17,6 +18,15 @@ class References(Protocol):
     def secret(self, namespace: str, name: str) -> Secret | None:
         """The Secret, ``None`` if there is none."""
 
+    def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        """The PersistentVolumeClaim, ``None`` if there is none."""
+
+    def volume(self, name: str) -> PersistentVolume | None:
+        """The PersistentVolume, ``None`` if there is none."""
+
+    def hold_alone(self, claim_uid: str, pod_uid: str) -> str | None:
+        """Take a claim for one pod alone (ReadWriteOncePod); ``None``, or the name of the pod that has it."""
+
 
 class NoReferences:
     """Finds nothing."""
@@ -26,6 +36,18 @@ class NoReferences:
         return None
 
     def secret(self, namespace: str, name: str) -> Secret | None:
+        """See :class:`References`."""
+        return None
+
+    def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        """See :class:`References`."""
+        return None
+
+    def volume(self, name: str) -> PersistentVolume | None:
+        """See :class:`References`."""
+        return None
+
+    def hold_alone(self, claim_uid: str, pod_uid: str) -> str | None:
         """See :class:`References`."""
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyrt.kube.volumes import Volume
+from pyrt.volumes.claim import Claim
 from pyrt.volumes.config_map import ConfigMapVolume
 from pyrt.volumes.downward_api import DownwardApiVolume
 from pyrt.volumes.empty_dir import EmptyDir
@@ -16,6 +17,8 @@ from pyrt.volumes.types import PreparedVolume, VolumeContext, VolumeType
 TYPES: dict[str, VolumeType] = {
     "empty_dir": EmptyDir(),
     "host_path": HostPath(),
+    "persistent_volume_claim": Claim("persistentVolumeClaim"),
+    "ephemeral": Claim("ephemeral"),
     "config_map": ConfigMapVolume(),
     "secret": SecretVolume(),
     "downward_api": DownwardApiVolume(),

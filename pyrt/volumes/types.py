@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pyrt.ids import ImageId
 from pyrt.kube.pod import Pod
 from pyrt.kube.volumes import Volume
 from pyrt.volumes.references import NONE, References
@@ -37,6 +38,10 @@ class Tmpfs:
     size: int | None
     """Bytes; ``None`` is the kernel's default, half of memory."""
     mode: int = 0o777
+    gid: int | None = None
+    """The group of its top directory; ``None`` is root's."""
+    huge_pages: int = 0
+    """Bytes of a page: a hugetlbfs instead. 0 is a tmpfs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class PreparedVolume:
     """Bytes on disk beyond which the pod is evicted (the kernel does not enforce it); ``None`` for no limit."""
     makes_sub_paths: bool = True
     """Whether a ``subPath`` that does not exist is made on first use."""
+    takes_group: bool = False
+    """fsGroup applies to what is in it; :mod:`pyrt.volumes.finish` sees to that."""
+    must_be: str | None = None
+    """The hostPath type that ``path`` is still to be checked for; ``None``: nothing is left to check."""
+    layers: tuple[Path, ...] = ()
+    """An image's layers, lowest first: an overlay of them is mounted on ``path`` in the pod's mount namespace."""
+    image: ImageId | None = None
+    """The image that must not be removed while the volume is in use."""
     read_only: bool = False
     """Whether every container mounts it read-only, whatever its mount says."""
     follows_objects: bool = False

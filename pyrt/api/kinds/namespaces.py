@@ -24,7 +24,9 @@ from pyrt.store import Store, StoredObject
 KIND: Final = "Namespace"
 INITIAL: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 CONTENT: Final = ("ConfigMap", "Secret", "Event")
-"""The kinds that go with their namespace at once; pods take their time, and the namespace waits for them."""
+"""The kinds that go with their namespace at once."""
+AWAITED: Final = ("Pod", "PersistentVolumeClaim")
+"""The kinds that take their time, and the namespace waits for them."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _RULE: Final = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -112,7 +114,7 @@ class NamespaceStrategy(Strategy[Namespace]):
         item = self._store.objects.find(KIND, "", name)
         if item is None or self.load(item).metadata.deletion_timestamp is None:
             return
-        if self._store.objects.list("Pod", name)[0]:
+        if any(self._store.objects.list(kind, name)[0] for kind in AWAITED):
             return
         with self._store.transaction(durable=True):
             for kind in CONTENT:

@@ -18,8 +18,11 @@ from pyrt.kube.field import (
     not_supported,
     required,
 )
+from pyrt.kube.validation.claims import validate_claim_spec
+from pyrt.kube.validation.metadata import validate_annotations, validate_labels
 from pyrt.kube.validation.object_volumes import validate_object_volume
-from pyrt.kube.volumes import EmptyDirVolumeSource, HostPathVolumeSource, Volume
+from pyrt.kube.volumes import EmptyDirVolumeSource, HostPathVolumeSource, ImageVolumeSource, Volume
+from pyrt.kube.volumes_remote import EphemeralVolumeSource
 
 HOST_PATH_TYPES = (
     "",
@@ -31,6 +34,7 @@ HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _RECURSIVE = ("Disabled", "Enabled", "IfPossible")
 
@@ -76,6 +80,30 @@ def _source(volume: Volume, path: str) -> list[FieldError]:
         errors += _host_path(volume.host_path, f"{path}.hostPath")
     if sources[0] in ("config_map", "secret", "downward_api", "projected"):
         errors += validate_object_volume(volume, path)
+    claim = volume.persistent_volume_claim
+    if sources[0] == "persistent_volume_claim" and claim is not None and not claim.claim_name:
+        errors.append(required(f"{path}.persistentVolumeClaim.claimName"))
+    if sources[0] == "ephemeral" and volume.ephemeral is not None:
+        errors += _ephemeral(volume.ephemeral, f"{path}.ephemeral")
+    if sources[0] == "image" and volume.image is not None:
+        errors += _image(volume.image, f"{path}.image")
+    return errors
+
+
+def _ephemeral(source: EphemeralVolumeSource, path: str) -> list[FieldError]:
+    where = f"{path}.volumeClaimTemplate"
+    template = source.volume_claim_template
+    if template is None:
+        return [required(where)]
+    errors = validate_labels(template.metadata.labels, f"{where}.metadata.labels")
+    errors += validate_annotations(template.metadata.annotations, f"{where}.metadata.annotations")
+    return errors + validate_claim_spec(template.spec, f"{where}.spec")
+
+
+def _image(source: ImageVolumeSource, path: str) -> list[FieldError]:
+    errors = [] if source.reference else [required(f"{path}.reference")]
+    if source.pull_policy not in PULL_POLICIES:
+        errors.append(not_supported(f"{path}.pullPolicy", source.pull_policy, PULL_POLICIES))
     return errors
 
 

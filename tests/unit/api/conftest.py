@@ -13,6 +13,7 @@ from aiohttp.test_utils import RawTestServer, TestClient
 
 from pyrt.api.app import Parts, build
 from pyrt.config import for_instance
+from pyrt.controllers.storage import StorageController
 from pyrt.ids import ContainerId, Digest, ImageId, SandboxId
 from pyrt.images.errors import NotFoundError
 from pyrt.images.types import Image, ImageConfig
@@ -195,8 +196,10 @@ async def world(config, facts) -> AsyncIterator[SimpleNamespace]:
     with Store(config.paths.root) as store:
         runtime, images = MemoryRuntime(), MemoryImages()
         supervisor = Supervisor(store, runtime, images, facts)
-        api = build(Parts(config, store, runtime, images, supervisor, config.paths.root))
+        storage = StorageController(store, supervisor, config.paths.root)
+        api = build(Parts(config, store, runtime, images, supervisor, storage, config.paths.root))
         supervisor.start()
+        storage.start()
         server = RawTestServer(api.handle)
         async with TestClient(server) as client:
             yield SimpleNamespace(
@@ -208,6 +211,7 @@ async def world(config, facts) -> AsyncIterator[SimpleNamespace]:
                 api=api,
                 eventually=eventually,
             )
+        await storage.close()
         await supervisor.settled()
         await supervisor.close()
 

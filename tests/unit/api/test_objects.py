@@ -311,7 +311,7 @@ async def test_discovery(world):
     names = {entry["name"] for entry in core["resources"]}
     assert {"pods", "pods/log", "pods/exec", "events", "namespaces", "nodes"} <= names
     _, groups = await answer(world.client.get("/apis"))
-    assert {group["name"] for group in groups["groups"]} == {"metrics.k8s.io", "pyrt.dev"}
+    assert {group["name"] for group in groups["groups"]} == {"metrics.k8s.io", "pyrt.dev", "storage.k8s.io"}
     _, version = await answer(world.client.get("/version"))
     assert version["major"] == "1"
     async with world.client.get("/healthz") as response:

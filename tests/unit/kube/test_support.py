@@ -34,17 +34,11 @@ def test_what_everyone_uses_is_honoured() -> None:
     ("spec", "path"),
     [
         (
-            "containers: [{name: a, image: i, livenessProbe: {exec: {command: [a]}}}]",
-            "spec.containers[0].livenessProbe",
-        ),
-        ("containers: [{name: a, image: i, lifecycle: {preStop: {}}}]", "spec.containers[0].lifecycle.preStop"),
-        (
             "volumes: [{name: a}, {name: b, projected: {sources: [{}, {podCertificate: {}}]}}]",
             "spec.volumes[1].projected.sources[1].podCertificate",
         ),
         ("volumes: [{name: a, nfs: {server: a, path: /}}]", "spec.volumes[0].nfs"),
-        ("volumes: [{name: a, emptyDir: {medium: HugePages}}]", "spec.volumes[0].emptyDir.medium"),
-        ("securityContext: {fsGroup: 0}", "spec.securityContext.fsGroup"),
+        ("volumes: [{name: a, emptyDir: {medium: Disk}}]", "spec.volumes[0].emptyDir.medium"),
         ("hostUsers: false", "spec.hostUsers"),
     ],
 )
@@ -98,7 +92,7 @@ def test_the_table_names_existing_fields() -> None:
 def test_rows_cover_every_field_of_a_spec() -> None:
     levels = dict(rows())
     assert levels["spec.containers[].image"].level is Level.HONOURED
-    assert levels["spec.containers[].livenessProbe"].level is Level.REFUSED
+    assert levels["spec.containers[].livenessProbe"].level is Level.HONOURED
     assert levels["spec.nodeSelector"].level is Level.WARNED
     assert len(levels) > 200
 

@@ -22,7 +22,12 @@ from pyrt.kube.response import Status
 
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema/v1.36.0-local/_definitions.json"
 DEFINITIONS: dict[str, Any] = json.loads(SCHEMAS.read_text())["$defs"]
-PACKAGES = ("io.k8s.api.core.v1.", "io.k8s.api.batch.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1.")
+PACKAGES = (
+    "io.k8s.api.core.v1.",
+    "io.k8s.api.batch.v1.",
+    "io.k8s.api.storage.v1.",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.",
+)
 
 
 def all_types() -> list[type[KubeStruct]]:

@@ -1,0 +1,1 @@
+"""What Kubernetes' controller manager does, as far as it is done here: one package a subject."""
