@@ -17,6 +17,7 @@ from pyrt.controllers.storage import StorageController
 from pyrt.daemon import listen
 from pyrt.daemon.confinement import require_namespace_root
 from pyrt.daemon.errors import DaemonError
+from pyrt.daemon.housekeeping import Housekeeping
 from pyrt.ids import ImageId
 from pyrt.images.service import ImageService
 from pyrt.pods.facts import gather

@@ -42,7 +42,7 @@ class NodeFacts:
     """A directory a pod, by uid, for what must not reach a disk."""
     allocatable: Mapping[str, str] = field(default_factory=dict)
     """What pods can have of the node, by resource: ``cpu``, ``memory``, ``ephemeral-storage``."""
-    capacity: Demand = Demand()
+    capacity: Demand = field(default_factory=Demand)
     """The whole machine."""
     room: Allocatable = UNLIMITED
     """``allocatable`` in figures."""

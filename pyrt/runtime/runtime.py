@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import errno
 from collections.abc import Callable, Mapping
 from socket import socket
-from pyrt.cgroups.stats import CgroupStats
 
 from pyrt.config import Config
+from pyrt.cgroups.stats import CgroupStats
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.network import Network
 from pyrt.runtime import (
@@ -174,6 +173,10 @@ class Runtime:
         return resources_update.container_cgroup(self._core, container_id)
 
     def sandbox_cgroup(self, sandbox_id: SandboxId) -> CgroupStats:
+    def writable_layer(self, container_id: ContainerId) -> Path:
+        """Where a container's own files are; the directory may be gone at any time."""
+        return Path(self._core.paths.container(container_id), "upper")
+
         """What the kernel counted for a whole pod. Raises SandboxNotFoundError."""
         return resources_update.sandbox_cgroup(self._core, sandbox_id)
 

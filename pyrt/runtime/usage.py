@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import time
 
+from pyrt._native import TreeUsage, tree_usage
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.runtime.config import NamespaceMode
 from pyrt.runtime.container_exit import cgroup_of
@@ -15,15 +14,19 @@ from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.stats import ContainerStats, InterfaceStats, SandboxStats
 from pyrt.runtime.status import ContainerState
 
-_BLOCK = 512
-"""st_blocks counts these, whatever the file system (stat(2))."""
-
 
 async def container_stats(core: Core, container_id: ContainerId) -> ContainerStats:
     """See :meth:`pyrt.runtime.Runtime.container_stats`."""
     record = core.container(container_id)
-    size, inodes = await asyncio.to_thread(disk_usage, f"{core.paths.container(container_id)}/upper")
-    return _stats(core, record, size, inodes)
+    layer = await asyncio.to_thread(_layer, f"{core.paths.container(container_id)}/upper")
+    return _stats(core, record, layer.bytes, layer.inodes)
+
+
+def _layer(directory: str) -> TreeUsage:
+    try:
+        return tree_usage(directory)
+    except OSError:
+        return TreeUsage(0, 0)  # it went away while we looked
 
 
 def _stats(core: Core, record: ContainerRecord, size: int, inodes: int) -> ContainerStats:
@@ -64,29 +67,3 @@ def interfaces(pid: int) -> tuple[InterfaceStats, ...]:
         if name.strip() != "lo" and len(n) >= 12:
             found.append(InterfaceStats(name.strip(), n[0], n[1], n[2], n[3], n[8], n[9], n[10], n[11]))
     return tuple(found)
-
-
-def disk_usage(directory: str) -> tuple[int, int]:
-    """Bytes on disk and inodes below ``directory``; hard links count once, links are not followed. Blocks: call in a
-    thread.
-    """
-    size = inodes = 0
-    seen: set[tuple[int, int]] = set()
-    stack = [directory]
-    while stack:
-        try:
-            with os.scandir(stack.pop()) as entries:
-                for entry in entries:
-                    found = entry.stat(follow_symlinks=False)
-                    key = (found.st_dev, found.st_ino)
-                    if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
-                        if key in seen:
-                            continue
-                        seen.add(key)
-                    size += found.st_blocks * _BLOCK
-                    inodes += 1
-                    if stat.S_ISDIR(found.st_mode):
-                        stack.append(entry.path)
-        except OSError:
-            continue  # it went away while we looked
-    return size, inodes
