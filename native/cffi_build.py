@@ -18,12 +18,13 @@ typedef int... pid_t;
 
 struct plan { uint32_t op_count; uint32_t fd_count; ...; };
 struct plan_failure { uint32_t index; int32_t err; };
-struct plan_child { pid_t pid; int pidfd; int report_fd; };
+struct plan_child { pid_t pid; int pidfd; int report_fd; volatile pid_t *born; };
 struct pyrt_mount_attr { uint64_t attr_set; uint64_t attr_clr; uint64_t propagation; uint64_t userns_fd; };
 
 int plan_decode(struct plan *p, const void *buf, size_t len, size_t *where);
 int plan_play(const struct plan *p, const int *fds, size_t nfds, struct plan_failure *why);
 int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int *stdio, struct plan_child *child);
+void plan_forget_born(volatile pid_t *born);
 const char *plan_op_name(uint32_t code);
 const char *plan_op_signature(uint32_t code);
 

@@ -27,6 +27,7 @@ struct plan {
 	uint32_t op_count;
 	size_t first_op;       /* offset in buf */
 	uint32_t fd_count;     /* entries of the table that the plan counts on */
+	int rebirth;           /* whether there is a BIRTH */
 	uint32_t vector_max;   /* strings in EXEC's two vectors together, at most: what the player's arena has to hold */
 };
 
@@ -49,12 +50,17 @@ struct plan_child {
 	int report_fd;  /* a SOCK_SEQPACKET socket, non-blocking, close-on-exec. Reads EOF after a successful execve, or one
 	                   struct plan_failure. A plan with a WAIT first reports that it has got there (err 0) and goes on
 	                   when one byte is written to the socket; closing it instead ends the child. */
+	volatile pid_t *born; /* of a plan with BIRTH, else NULL: the kernel writes the new process's id here before that runs;
+	                         0 until then. It is the caller's child too, and pid ends by itself. See plan_forget_born. */
 };
 
 /* clone3 a child that plays p with stdin, stdout, stderr = stdio[0..2] (-1: /dev/null) and every signal at its
  * default. The child has no other descriptors than these and the table's. Never waits for the child. 0, or -1 with
  * errno. The caller reaps child->pid. */
 int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], struct plan_child *child);
+
+/* No more is to be learned from child->born. NULL is fine. */
+void plan_forget_born(volatile pid_t *born);
 
 /* Of the operation with this code: its name and the signature of its arguments, or NULL. */
 const char *plan_op_name(uint32_t code);

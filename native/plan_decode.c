@@ -4,6 +4,7 @@
 #include "plan_wire.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <string.h>
 
 static const struct {
@@ -169,6 +170,15 @@ static int valid_op(struct plan *p, const struct op *op)
 		return op->args[0].len > 0 && op->args[1].number > 0;
 	case PLAN_CLOSE_ON_EXEC:
 		return op->args[0].number < 1024;
+	case PLAN_NEW_USERNS:
+		return (op->args[0].number & ~(PLAN_CLONE_FLAGS & ~(uint64_t)CLONE_NEWUSER)) == 0;
+	case PLAN_OWN_ROOT:
+		return op->args[0].number != PLAN_NO_FD && (op->args[1].number & ~PLAN_CLONE_FLAGS) == 0;
+	case PLAN_BIRTH: /* once: there is one place for the number */
+		if (p->rebirth || (op->args[0].number & ~PLAN_CLONE_FLAGS) != 0)
+			return 0;
+		p->rebirth = 1;
+		return 1;
 	default:
 		return 1;
 	}

@@ -58,6 +58,8 @@
 	X(5, DOMAINNAME, "s")         /* NIS domain name of the current UTS namespace */                                   \
 	X(6, NETLINK_OPEN, "o")       /* a NETLINK_ROUTE socket in the current network namespace */                        \
 	X(7, NETLINK, "fb")           /* socket; messages, each with NLM_F_ACK: sent in one go, all acks awaited */        \
+	X(8, NEW_USERNS, "qss")       /* CLONE_NEW*; uid map, gid map: a new user namespace, which owns these new namespaces, and the player joins them, but not it */ \
+	X(9, USERNS, "o")             /* slot: the user namespace that owns the current network namespace */              \
 	/* Files and mounts */                                                                                             \
 	X(16, OPEN, "ofsu")           /* slot; directory, path; 1: must be a directory. O_PATH */                          \
 	X(17, PROPAGATION, "fsuu")    /* directory, path; MS_PRIVATE, MS_SLAVE...; 1: recursive */                         \
@@ -73,6 +75,8 @@
 	X(27, READONLY, "fs")         /* bind onto itself and make read-only; may be missing */                            \
 	X(28, PROC_WRITE, "fsbu")     /* our own procfs, path, data, flags: never through another mount */                 \
 	X(29, OOM_SCORE_ADJ, "fu")    /* our own procfs, value as int32: kept as it is where the kernel forbids less */    \
+	X(30, BIND_IDMAPPED, "fssfsuqquf") /* as BIND; a user namespace: the source's ids are its own (mount_setattr(2), ID-mapped mounts) */ \
+	X(31, OWN_ROOT, "oq")         /* slot with a root, replaced; CLONE_NEW*: unshare these and the mount namespace, and hold the root's copy in that */ \
 	/* The terminal and the standard streams */                                                                        \
 	X(40, SETSID, "")                                                                                                  \
 	X(41, TERMINAL, "ffsfsuu")    /* socket for the master; devpts, ptmx; root, console path or ""; rows, columns. Then it is 0, 1, 2 and controls */ \
@@ -95,7 +99,10 @@
 	X(64, WAIT, "")               /* report progress, then wait for one byte from the parent */                        \
 	X(65, EXEC, "svv")            /* program, arguments, environment */                                                \
 	X(66, CLOSE_ON_EXEC, "u")     /* every descriptor from 3 + this number on */                                       \
-	X(67, SESSION_KEYRING, "")    /* a new one without a name: nothing of the runtime's or another container's keys */
+	X(67, SESSION_KEYRING, "")    /* a new one without a name: nothing of the runtime's or another container's keys */ \
+	X(68, FS_IDS, "uu")           /* uid, gid of files that the player makes; capabilities stay as they are */         \
+	X(69, CLOSE_FDS, "")          /* the table and all slots: nothing of them is left to be taken */                   \
+	X(70, BIRTH, "q")             /* CLONE_NEW*: go on in a new process, our parent's child, in the PID namespace that children are born into */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -103,6 +110,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 68u /* one more than the highest code */
+#define PLAN_OP_LIMIT 71u /* one more than the highest code */
 
 #endif

@@ -59,9 +59,9 @@ static int run_operations(const struct plan *p, struct player *pl)
 	return 0;
 }
 
-int player_run(const struct plan *p, const int *fds, int report_fd, struct plan_failure *why)
+int player_run(const struct plan *p, const int *fds, int report_fd, volatile pid_t *born, struct plan_failure *why)
 {
-	struct player pl = {.report_fd = report_fd, .null_fd = -1, .empty_fd = -1, .index = p->op_count};
+	struct player pl = {.report_fd = report_fd, .born = born, .null_fd = -1, .empty_fd = -1, .index = p->op_count};
 	/* The two vectors of EXEC, a NULL at the end of each, one pointer to spare. */
 	size_t pointers = ((size_t)p->vector_max + 3) * sizeof(char *);
 	size_t arena_bytes = pointers + PLAY_SCRATCH;
@@ -94,5 +94,5 @@ int plan_play(const struct plan *p, const int *fds, size_t nfds, struct plan_fai
 		errno = EBADF;
 		return -1;
 	}
-	return player_run(p, fds, -1, why);
+	return player_run(p, fds, -1, NULL, why);
 }

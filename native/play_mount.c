@@ -12,7 +12,7 @@
 
 #define OPTION_MAX 256 /* fsconfig(2) copies keys and values of at most 255 bytes */
 
-static int attach(int tree, int target)
+int attach_tree(int tree, int target)
 {
 	return sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
@@ -26,7 +26,7 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear, uint64_t propaga
 	return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr);
 }
 
-static int clone_tree(int fd, int recursive)
+int clone_tree(int fd, int recursive)
 {
 	return sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u));
 }
@@ -84,7 +84,7 @@ int do_MOUNT_NEW(struct player *pl, const struct arg *a)
 	if (a[6].len > 0) {
 		AUTO_FD target = path_make(player_fd(pl, &a[5]), text(&a[6]), a[7].number ? PATH_DIRECTORY : PATH_EXISTING,
 		                           (mode_t)a[7].number);
-		if (target < 0 || attach(mount_fd, target) != 0) {
+		if (target < 0 || attach_tree(mount_fd, target) != 0) {
 			close_fd(&mount_fd);
 			return -1;
 		}
@@ -139,7 +139,21 @@ static int unlike(int directory, int target)
 	return -1;
 }
 
-int do_BIND(struct player *pl, const struct arg *a)
+/* Ids as they are on disk become those of the user namespace. Only of a copy that is attached nowhere, and only this mount
+ * of it: what is mounted below keeps its ids, which the namespace takes for nobody's. */
+static int map_ids(int tree, int userns)
+{
+	struct pyrt_mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+
+	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) == 0)
+		return 0;
+	if (errno == EINVAL)
+		errno = EOPNOTSUPP; /* the file system does not know how */
+	return -1;
+}
+
+/* userns -1: ids as they are. */
+static int bind_tree(struct player *pl, const struct arg *a, int userns)
 {
 	uint64_t flags = a[5].number, set = a[6].number, clear = a[7].number, propagation = a[8].number;
 	AUTO_FD tree = bind_source(player_fd(pl, &a[0]), text(&a[1]), text(&a[2]), flags);
@@ -147,7 +161,7 @@ int do_BIND(struct player *pl, const struct arg *a)
 	enum path_kind kind = PATH_EXISTING;
 	struct stat st;
 
-	if (tree < 0 || fstat(tree, &st) != 0)
+	if (tree < 0 || fstat(tree, &st) != 0 || (userns >= 0 && map_ids(tree, userns) != 0))
 		return -1;
 	if (set_attributes(tree, set, clear, 0, recursive) != 0 ||
 	    set_attributes(tree, 0, 0, propagation, (flags & BIND_RECURSIVE_PROPAGATION) != 0) != 0)
@@ -157,9 +171,25 @@ int do_BIND(struct player *pl, const struct arg *a)
 	AUTO_FD target = path_make(player_fd(pl, &a[3]), text(&a[4]), kind, kind == PATH_FILE ? 0644 : 0755);
 	if (target < 0)
 		return -1;
-	if (attach(tree, target) == 0)
+	if (attach_tree(tree, target) == 0)
 		return 0;
 	return errno == EINVAL ? unlike(S_ISDIR(st.st_mode), target) : -1;
+}
+
+int do_BIND(struct player *pl, const struct arg *a)
+{
+	return bind_tree(pl, a, -1);
+}
+
+int do_BIND_IDMAPPED(struct player *pl, const struct arg *a)
+{
+	int userns = player_fd(pl, &a[9]);
+
+	if (userns < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	return bind_tree(pl, a, userns);
 }
 
 int do_SETATTR(struct player *pl, const struct arg *a)
@@ -191,7 +221,7 @@ static int mask_file(struct player *pl, int target)
 		}
 	}
 	AUTO_FD tree = clone_tree(pl->null_fd, 0);
-	return tree < 0 ? -1 : attach(tree, target);
+	return tree < 0 ? -1 : attach_tree(tree, target);
 }
 
 static int mask_directory(struct player *pl, int target)
@@ -204,11 +234,11 @@ static int mask_directory(struct player *pl, int target)
 			return -1;
 		pl->empty_fd = sys_fsmount(fs, FSMOUNT_CLOEXEC,
 		                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-		return pl->empty_fd < 0 ? -1 : attach(pl->empty_fd, target);
+		return pl->empty_fd < 0 ? -1 : attach_tree(pl->empty_fd, target);
 	}
 	/* Only a mount that is attached can be cloned before Linux 6.15. */
 	AUTO_FD tree = clone_tree(pl->empty_fd, 0);
-	return tree < 0 ? -1 : attach(tree, target);
+	return tree < 0 ? -1 : attach_tree(tree, target);
 }
 
 /* config-linux.md: masked and read-only paths that do not exist are passed over. */
@@ -238,5 +268,5 @@ int do_READONLY(struct player *pl, const struct arg *a)
 	AUTO_FD tree = clone_tree(target, 1);
 	if (tree < 0 || set_attributes(tree, MOUNT_ATTR_RDONLY, 0, 0, 1) != 0)
 		return -1;
-	return attach(tree, target);
+	return attach_tree(tree, target);
 }

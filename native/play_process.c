@@ -160,6 +160,28 @@ int do_USER(struct player *pl, const struct arg *a)
 	return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 }
 
+/* setfsuid(2) from root to another takes effective capabilities away; they are taken back, for what root may mount and
+ * own it may make for others. */
+int do_FS_IDS(struct player *pl, const struct arg *a)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	uint32_t uid = (uint32_t)a[0].number, gid = (uint32_t)a[1].number;
+
+	(void)pl;
+	sys_setfsgid(gid);
+	sys_setfsuid(uid);
+	if (sys_setfsgid(~0u) != (int)gid || sys_setfsuid(~0u) != (int)uid) {
+		errno = EPERM;
+		return -1;
+	}
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
+	return (int)syscall(SYS_capset, &header, data);
+}
+
 int do_CAPS(struct player *pl, const struct arg *a)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -268,6 +290,21 @@ int do_CLOSE_ON_EXEC(struct player *pl, const struct arg *a)
 {
 	(void)pl;
 	return sys_close_range(3 + (unsigned)a[0].number, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+/* Before the process can be seen by whoever might take its descriptors (pidfd_getfd(2)). The report stays. */
+int do_CLOSE_FDS(struct player *pl, const struct arg *a)
+{
+	(void)a;
+	for (size_t i = 0; i < PLAN_MAX_FDS; i++)
+		pl->fds[i] = -1;
+	for (size_t i = 0; i < PLAN_SLOTS; i++)
+		pl->slots[i] = -1;
+	pl->null_fd = pl->empty_fd = -1;
+	unsigned report = pl->report_fd < 0 ? 2 : (unsigned)pl->report_fd;
+	if (report > 3 && sys_close_range(3, report - 1, 0) != 0)
+		return -1;
+	return sys_close_range(report + 1, ~0u, 0);
 }
 
 int do_EXEC(struct player *pl, const struct arg *a)

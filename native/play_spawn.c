@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define KEPT_MAX (PLAN_MAX_FDS + 1)
@@ -83,7 +84,7 @@ static int settle(const struct plan *p, const int *fds, const int stdio[3], int 
 	return close_others(kept, p->fd_count + 1);
 }
 
-static _Noreturn void child(const struct plan *p, const int *fds, const int stdio[3], int report_fd)
+static _Noreturn void child(const struct plan *p, const int *fds, const int stdio[3], int report_fd, volatile pid_t *born)
 {
 	int table[PLAN_MAX_FDS];
 	struct plan_failure why = {.index = p->op_count};
@@ -91,7 +92,7 @@ static _Noreturn void child(const struct plan *p, const int *fds, const int stdi
 	sys_reset_signals();
 	if (settle(p, fds, stdio, table, &report_fd) != 0)
 		why.err = errno;
-	else if (player_run(p, table, report_fd, &why) == 0)
+	else if (player_run(p, table, report_fd, born, &why) == 0)
 		_exit(0); /* a plan without EXEC */
 	send(report_fd, &why, sizeof why, MSG_NOSIGNAL);
 	_exit(127);
@@ -117,15 +118,40 @@ static pid_t clone_into(struct clone_args *args, int pidns_fd)
 	return pid;
 }
 
-int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], struct plan_child *out)
+/* A page that parent and child both see, for one number. */
+static volatile pid_t *share_page(void)
+{
+	void *page = mmap(NULL, sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return page == MAP_FAILED ? NULL : page;
+}
+
+void plan_forget_born(volatile pid_t *born)
+{
+	if (born != NULL)
+		munmap((void *)(uintptr_t)born, sizeof *born);
+}
+
+/* The plan goes on in a new process; this one ends. What was done before was done outside of the PID namespace, where
+ * nobody of that could see it. clone(2) and not clone3, which filters commonly forbid: a filter may be in force. The kernel
+ * writes the new process's id before that can run, and so before anyone can be told of its end. */
+int do_BIRTH(struct player *pl, const struct arg *a)
+{
+	if (pl->born == NULL) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	/* With CLONE_PARENT the signal at its end is the one of ours. The first three arguments have one order everywhere. */
+	long pid = syscall(SYS_clone, a[0].number | CLONE_PARENT | CLONE_PARENT_SETTID, NULL, pl->born, NULL, NULL);
+	if (pid > 0)
+		_exit(0);
+	return (int)pid;
+}
+
+static int spawn(const struct plan *p, const int *fds, const int stdio[3], struct plan_child *out)
 {
 	int pair[2], pidfd = -1;
 	struct clone_args args = {.flags = p->clone_flags | CLONE_PIDFD, .exit_signal = SIGCHLD};
 
-	if (nfds < p->fd_count) {
-		errno = EBADF;
-		return -1;
-	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -1;
 	AUTO_FD ours = pair[0], theirs = pair[1];
@@ -140,7 +166,27 @@ int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdi
 	if (pid < 0)
 		return -1;
 	if (pid == 0)
-		child(p, fds, stdio, theirs);
-	*out = (struct plan_child){.pid = pid, .pidfd = pidfd, .report_fd = keep_fd(&ours)};
+		child(p, fds, stdio, theirs, out->born);
+	out->pid = pid;
+	out->pidfd = pidfd;
+	out->report_fd = keep_fd(&ours);
 	return 0;
+}
+
+int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], struct plan_child *out)
+{
+	if (nfds < p->fd_count) {
+		errno = EBADF;
+		return -1;
+	}
+	volatile pid_t *born = NULL;
+	if (p->rebirth && (born = share_page()) == NULL)
+		return -1;
+	*out = (struct plan_child){.pid = -1, .pidfd = -1, .report_fd = -1, .born = born};
+	if (spawn(p, fds, stdio, out) == 0)
+		return 0;
+	int err = errno;
+	plan_forget_born(born);
+	errno = err;
+	return -1;
 }

@@ -101,6 +101,8 @@ struct process {
 	enum proto_state state;
 	pid_t pid;
 	int pidfd;
+	volatile pid_t *born;     /* of a plan whose process is born anew, until it is: plan.h */
+	pid_t carrier;            /* the process it was born from, until that is reaped */
 	int status;
 	uint64_t started, finished, start_ticks;
 	uint64_t log_lost;        /* of a log that is closed already */

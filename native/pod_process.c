@@ -3,37 +3,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#define BIRTH_MS 5000 /* how long a container waits for another to have a PID namespace */
 #define LINGER_MS 100 /* how long a process's exit waits for others that hold its output */
-
-struct process *process_find(const struct proto_string *id)
-{
-	for (struct process *p = pod.processes; p; p = p->next)
-		if (strlen(p->id) == id->len && memcmp(p->id, id->text, id->len) == 0)
-			return p;
-	return NULL;
-}
-
-static struct process *find_pid(pid_t pid)
-{
-	for (struct process *p = pod.processes; p; p = p->next)
-		if (p->pid == pid && !p->reaped)
-			return p;
-	return NULL;
-}
 
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+/* A process that has gone on in another one is that from now on. The number is believed only if it is a child's: it
+ * stands in memory that a process of the container may have got hold of (docs/security.md, CAP_SYS_PTRACE). */
+static void follow(struct process *p)
+{
+	siginfo_t info;
+	pid_t born = p->born ? *p->born : 0;
+	if (born <= 0)
+		return;
+	plan_forget_born(p->born);
+	p->born = NULL;
+	if (waitid(P_PID, (id_t)born, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return;
+	close_fd(&p->pidfd);
+	p->pidfd = (int)syscall(SYS_pidfd_open, born, 0);
+	if (p->pidfd < 0)
+		pod_log("open pidfd of", p->id, errno);
+	p->carrier = p->pid;
+	p->pid = born;
+}
+
+struct process *process_find(const struct proto_string *id)
+{
+	for (struct process *p = pod.processes; p; p = p->next)
+		if (strlen(p->id) == id->len && memcmp(p->id, id->text, id->len) == 0) {
+			follow(p);
+			return p;
+		}
+	return NULL;
+}
+
+static struct process *find_pid(pid_t pid)
+{
+	for (struct process *p = pod.processes; p; p = p->next) {
+		follow(p);
+		if (p->pid == pid && !p->reaped)
+			return p;
+	}
+	return NULL;
 }
 
 static void free_process(struct process *p)
@@ -50,6 +78,7 @@ void process_destroy(struct process *p)
 			*at = p->next;
 			break;
 		}
+	plan_forget_born(p->born);
 	timer_cancel(&p->linger);
 	attach_drop_all(p);
 	watch_close(&p->input);
@@ -211,6 +240,19 @@ static struct process *new_process(const struct proto_request *r)
 	return NULL;
 }
 
+/* A process whose PID namespace is wanted before it has been born into it. That takes a moment at most, unless it is stuck. */
+static int await_birth(struct process *p)
+{
+	for (int left = BIRTH_MS; p->born && left > 0; left--) {
+		struct pollfd report = {.fd = p->report.fd, .events = POLLIN};
+		if (poll(&report, 1, 1) > 0)
+			break; /* executed, or failed */
+		follow(p);
+	}
+	follow(p);
+	return p->born ? ESRCH : 0;
+}
+
 /* 0, or the errno that says why the pod is in no state to start this. */
 static int check_start(const struct proto_request *r, const struct process **target)
 {
@@ -225,9 +267,12 @@ static int check_start(const struct proto_request *r, const struct process **tar
 		return EINVAL;
 	if (!r->target.len)
 		return 0;
-	*target = process_find(&r->target);
-	if (!*target)
+	struct process *found = process_find(&r->target);
+	*target = found;
+	if (!found)
 		return ENOENT;
+	if (found->born && await_birth(found))
+		return ESRCH;
 	return (*target)->reaped || (r->type == PROTO_EXEC && (*target)->state == PROTO_STARTING) ? ESRCH : 0;
 }
 
@@ -239,6 +284,7 @@ static int adopt_child(struct process *p, const struct plan_child *child, struct
 	int err = 0, fd;
 	p->pid = child->pid;
 	p->pidfd = child->pidfd;
+	p->born = child->born;
 	p->next = pod.processes;
 	pod.processes = p;
 	pod.childless = false;
@@ -342,6 +388,7 @@ static void started(struct process *p)
 {
 	int master = -1;
 	watch_close(&p->report);
+	follow(p);
 	p->started = now_realtime_ns();
 	p->start_ticks = start_ticks_of(p->pid);
 	if (p->tty) {
@@ -393,16 +440,33 @@ static void on_linger(struct timer *t)
 void process_last_words(pid_t pid)
 {
 	struct process *p = find_pid(pid);
-	if (p && p->state == PROTO_STARTING)
-		on_report(&p->report, 0);
+	if (!p || p->state != PROTO_STARTING)
+		return;
+	on_report(&p->report, 0);
+	/* The one it was born from has nothing to do but to end; until it does, it holds the report open. */
+	p = find_pid(pid);
+	if (p && p->state == PROTO_STARTING && p->carrier) {
+		kill(p->carrier, SIGKILL);
+		if (waitpid(p->carrier, NULL, 0) == p->carrier)
+			on_report(&p->report, 0);
+	}
+}
+
+static void forget_carrier(pid_t pid)
+{
+	for (struct process *p = pod.processes; p; p = p->next)
+		if (p->carrier == pid)
+			p->carrier = 0;
 }
 
 void process_reaped(pid_t pid, int status)
 {
 	struct process *p = find_pid(pid);
 	bool ended = true;
-	if (!p)
-		return; /* an orphan, or a plan that failed */
+	if (!p) { /* an orphan, a plan that failed, or one that another was born from */
+		forget_carrier(pid);
+		return;
+	}
 	p->reaped = true;
 	p->status = status;
 	p->finished = now_realtime_ns();

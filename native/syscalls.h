@@ -22,6 +22,10 @@
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
 #endif
 
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+
 struct pyrt_mount_attr {
 	uint64_t attr_set;
 	uint64_t attr_clr;
@@ -93,6 +97,17 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 static inline int sys_setgroups(size_t n, const uint32_t *groups)
 {
 	return (int)syscall(SYS_setgroups, n, groups);
+}
+
+/* Both answer the former id, whether or not they have changed it. */
+static inline int sys_setfsuid(uint32_t uid)
+{
+	return (int)syscall(SYS_setfsuid, uid);
+}
+
+static inline int sys_setfsgid(uint32_t gid)
+{
+	return (int)syscall(SYS_setfsgid, gid);
 }
 
 static inline int sys_setresgid(uint32_t gid)

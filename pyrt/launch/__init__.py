@@ -13,6 +13,7 @@ from pyrt.launch.context import (
     ExecContext,
     MountSource,
     OverlayRoot,
+    UserNamespace,
 )
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.execute import compile_exec
@@ -40,6 +41,7 @@ __all__ = [
     "PodSupplied",
     "SandboxContext",
     "Tmpfs",
+    "UserNamespace",
     "compile_container",
     "compile_exec",
     "compile_sandbox",

@@ -63,9 +63,13 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     """
     if spec.process is None:
         raise LaunchError("no process", operation="process")
+    if context.user_namespace is not None:
+        from pyrt.launch.mapped import compile_mapped_container  # it builds on this module
+
+        return compile_mapped_container(spec, context)
     process, linux = spec.process, spec.linux or Linux()
     fds = FdTable()
-    namespaces = _namespaces(linux.namespaces)
+    namespaces = find_namespaces(linux.namespaces)
     clone_flags, joins, pidns = _birth(namespaces, context, fds)
     own_cgroup = "cgroup" in namespaces and not namespaces["cgroup"].path
     born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))
@@ -93,7 +97,8 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     )
 
 
-def _namespaces(listed: tuple[LinuxNamespace, ...]) -> dict[str, LinuxNamespace]:
+def find_namespaces(listed: tuple[LinuxNamespace, ...]) -> dict[str, LinuxNamespace]:
+    """Those a spec lists, by type. Raises :class:`LaunchError`."""
     found: dict[str, LinuxNamespace] = {}
     for namespace in listed:
         field = f"linux.namespaces {namespace.type}"
@@ -173,7 +178,7 @@ def _filesystem(
             ops.append(PRIVATE_PROC)
         ops += writes
     if process.terminal:
-        ops.append(_terminal(process, ops, fds))
+        ops.append(terminal(process, ops, fds))
     cwd = normalized(process.cwd or "/")
     if cwd != "/":
         ops.append(MakeDirectory(ROOT, cwd))
@@ -192,7 +197,8 @@ def _fills_proc(ops: list[Operation | Block]) -> bool:
     )
 
 
-def _terminal(process: Process, ops: list[Operation | Block], fds: FdTable) -> Terminal:
+def terminal(process: Process, ops: list[Operation | Block], fds: FdTable) -> Terminal:
+    """Needs a devpts among the operations before it."""
     size = process.console_size
     rows, columns = (size.height & 0xFFFF, size.width & 0xFFFF) if size is not None else (0, 0)
     has_pts = any(

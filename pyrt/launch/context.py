@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
 from pyrt.launch.operations import Operation
 from pyrt.launch.plan import FdSource
@@ -69,6 +70,27 @@ class MountSource:
 
 
 @dataclass(frozen=True, slots=True)
+class UserNamespace:
+    """Ids of a pod that are not the host's: 0 and on are ``first`` and on there."""
+
+    first: int
+    length: int = 65536
+
+    @property
+    def map(self) -> str:
+        """As /proc/PID/uid_map and gid_map take it."""
+        return f"0 {self.first} {self.length}\n"
+
+    def on_host(self, number: int) -> int:
+        """What the host knows the pod's user or group by. Raises :class:`LaunchError` for one that has no number."""
+        if not 0 <= number < self.length:
+            raise LaunchError(
+                f"is not one of the {self.length} ids that the pod has", operation=f"user or group {number}"
+            )
+        return self.first + number
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerContext:
     """For :func:`pyrt.launch.compile_container`."""
 
@@ -86,6 +108,8 @@ class ContainerContext:
     """More operations, after the namespaces are joined and before the root file system is made."""
     give_stdio: bool = True
     """Make the user owner of the standard streams."""
+    user_namespace: UserNamespace | None = None
+    """The pod's, which its network namespace belongs to (see :mod:`pyrt.launch.mapped`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +123,5 @@ class ExecContext:
     cgroup: CgroupPlace = field(default_factory=CgroupPlace)
     features: Features = field(default_factory=Features)
     give_stdio: bool = True
+    user_namespace: UserNamespace | None = None
+    """The pod's."""

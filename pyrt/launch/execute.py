@@ -34,6 +34,10 @@ def compile_exec(process: Process, linux: Linux, context: ExecContext) -> Plan:
     The cgroup files are opened before the mount namespace is joined; after that nothing is trusted that a path leads
     to.
     """
+    if context.user_namespace is not None:
+        from pyrt.launch.mapped import compile_mapped_exec  # it builds on this module
+
+        return compile_mapped_exec(process, linux, context)
     fds = FdTable()
     target = fds.add(context.target)
     born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))

@@ -24,6 +24,8 @@ class Features:
     """overlayfs has ``volatile`` (Linux 5.10)."""
     overlay_index: bool = True
     """overlayfs has ``index``, which has to be off for layers that several roots share."""
+    overlay_idmapped: bool = True
+    """overlayfs takes layers on ID-mapped mounts (Linux 5.19)."""
     mqueue: bool = True
     seccomp: bool = True
     apparmor: bool = False
@@ -75,6 +77,7 @@ def probe() -> Features:
         overlay_append=_release() >= (6, 7) and _overlay_takes("lowerdir+", "/"),
         overlay_volatile=_release() >= (5, 10),
         overlay_index=os.path.exists("/sys/module/overlay/parameters/index"),
+        overlay_idmapped=_release() >= (5, 19),
         mqueue=_file_system("mqueue"),
         seccomp=os.path.exists("/proc/sys/kernel/seccomp/actions_avail"),
         apparmor=_reads_yes("/sys/module/apparmor/parameters/enabled"),

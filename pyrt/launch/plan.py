@@ -124,12 +124,19 @@ class Plan:
     """The entry that is a cgroup v2 directory the child is born into."""
     pidns_fd: int | None = None
     """The entry that is a PID namespace, or a pidfd, the child is born into."""
+    birth_flags: int = 0
+    """CLONE_NEW* of the process's second birth, in the plan itself (:class:`pyrt.launch.operations.Birth`)."""
     console_slot: int | None = None
     """The entry pyrt-pod fills with the socket that takes a terminal's master."""
     target_slot: int | None = None
     """The entry pyrt-pod fills with a pidfd of the container to join."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """What was asked for and could not be given: capabilities the runtime lacks."""
+
+    @property
+    def leads_pid_namespace(self) -> bool:
+        """Whether the process is the first of a PID namespace of its own."""
+        return bool((self.clone_flags | self.birth_flags) & k.CLONE_NEWPID)
 
     @property
     def operations(self) -> tuple[Operation, ...]:

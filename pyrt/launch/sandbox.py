@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
 from pyrt.launch.container import PRIVATE_PROC, join_cgroup, sysctls
-from pyrt.launch.context import CgroupPlace
+from pyrt.launch.context import CgroupPlace, UserNamespace
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.operations import (
     HOST,
@@ -18,11 +18,13 @@ from pyrt.launch.operations import (
     PROC,
     Bind,
     Block,
+    FsIds,
     Hostname,
     JoinCgroup,
     MountNew,
     Netlink,
     NetlinkOpen,
+    NewUserNamespace,
     OomScoreAdj,
     Operation,
     Propagation,
@@ -47,14 +49,14 @@ class Tmpfs:
     mode: int = 0o1777
     note: str = ""
     """For people: ``emptyDir cache``."""
-
-
     owner: int = 0
     """User and group of its root directory, as the host numbers them."""
     gid: int | None = None
     """The group of its root directory, if it is not the owner's."""
     huge_pages: int = 0
     """Bytes of a page: a hugetlbfs instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxContext:
     """What :func:`compile_sandbox` turns into operations, in this order."""
@@ -72,6 +74,8 @@ class SandboxContext:
     """Made a mount of its own, so that nothing in it is seen outside."""
     tmpfs: Sequence[Tmpfs] = ()
     oom_score_adj: int | None = None
+    user_namespace: UserNamespace | None = None
+    """It owns the pod's namespaces, but not the pod process and its mount namespace."""
 
 
 def compile_sandbox(context: SandboxContext) -> Plan:
@@ -82,7 +86,10 @@ def compile_sandbox(context: SandboxContext) -> Plan:
         ops.append(JoinCgroup(HOST, posixpath.join(context.cgroup.directory, "cgroup.procs")))
     if context.host_messages:
         ops.append(_HOST_NETLINK)
-    ops += [Unshare(context.namespaces | k.CLONE_NEWNS), _OWN_MOUNTS]
+    if context.user_namespace is None:
+        ops += [Unshare(context.namespaces | k.CLONE_NEWNS), _OWN_MOUNTS]
+    else:
+        ops += [*_user_namespace(context.user_namespace, context.namespaces), Unshare(k.CLONE_NEWNS), _OWN_MOUNTS]
     if context.hostname:
         if not context.namespaces & k.CLONE_NEWUTS:
             raise LaunchError("needs a UTS namespace of its own", operation=f"set hostname {context.hostname}")
@@ -98,6 +105,12 @@ def compile_sandbox(context: SandboxContext) -> Plan:
         )
     ops += [_tmpfs(fs) for fs in context.tmpfs]
     return Plan(tuple(ops))
+
+
+def _user_namespace(ids: UserNamespace, namespaces: int) -> list[Operation | Block]:
+    """A new IPC namespace has a file system of message queues, whose root belongs to whoever makes it."""
+    make = NewUserNamespace(namespaces & ~k.CLONE_NEWNS, ids.map, ids.map)
+    return [FsIds(ids.first, ids.first), make, FsIds(0, 0)]
 
 
 def _network(context: SandboxContext) -> list[Operation | Block]:
@@ -122,5 +135,5 @@ def _tmpfs(fs: Tmpfs) -> MountNew:
     # A volume may hold programs, but no device and no set-user-ID program of another user.
     attributes = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
     return MountNew(
-        NO_FD, "tmpfs", "tmpfs", options, attributes, HOST, fs.path, 0, f"{fs.path} ({fs.note})" if fs.note else ""
+        NO_FD, fstype, fstype, options, attributes, HOST, fs.path, 0, f"{fs.path} ({fs.note})" if fs.note else ""
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyrt.images.types import Image
+from pyrt.launch.context import UserNamespace
 from pyrt.network.types import HostPort
 
 
@@ -83,6 +84,8 @@ class SandboxConfig:
     cgroup_parent: str = ""
     """The pod's cgroup, relative to the configured root: ``burstable/pod<uid>``. Containers are its children."""
     resources: Resources = field(default_factory=Resources)
+    user_namespace: UserNamespace | None = None
+    """The pod's own ids; ``None``: the host's."""
     sysctls: dict[str, str] = field(default_factory=dict)
     shm_size: int = 64 * 1024 * 1024
     labels: dict[str, str] = field(default_factory=dict)
@@ -99,13 +102,13 @@ class TmpfsMount:
     size: int | None = None
     """Bytes; ``None`` is the kernel's default, half of memory."""
     mode: int = 0o1777
-
-
-class Propagation(enum.Enum):
     gid: int | None = None
     """The group of its top directory; ``None`` is root's."""
     huge_pages: int = 0
     """Bytes of a page: a hugetlbfs instead (medium HugePages)."""
+
+
+class Propagation(enum.Enum):
     """mount_namespaces(7), as CRI names it."""
 
     PRIVATE = "private"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 
@@ -9,7 +10,7 @@ from pyrt.cgroups import Join
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId, SandboxId, new_container_id
 from pyrt.launch.container import compile_container
-from pyrt.launch.context import CgroupPlace, ContainerContext, OverlayRoot
+from pyrt.launch.context import CgroupPlace, ContainerContext, OverlayRoot, UserNamespace
 from pyrt.launch.features import Features
 from pyrt.launch.plan import Plan
 from pyrt.launch.table import TARGET
@@ -53,6 +54,9 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
     spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
     core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
+    if sandbox.config.user_namespace is not None:  # the container's root directory
+        owner = sandbox.config.user_namespace.first
+        os.chown(f"{directory}/upper", owner, owner)
     if str(record.config.log_path) not in ("", "."):
         core.spares.take_log(sandbox.config.log_directory, record.config.log_path)
     path = f"{sandbox.config.cgroup_parent}/{record.id}"
@@ -97,6 +101,7 @@ def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Con
         cgroup_place(join, core.cgroup_mounts),
         core.features,
         joins_pid=bool(pid_target(sandbox, record)),
+        user_namespace=sandbox.config.user_namespace,
     )
     return die_with_pod(compile_container(spec, context))
 
@@ -114,6 +119,7 @@ def container_context(
     features: Features,
     *,
     joins_pid: bool,
+    user_namespace: UserNamespace | None = None,
 ) -> ContainerContext:
     """The places on this machine that the runtime-spec does not know (pure)."""
     directory = paths.container(container_id)
@@ -128,4 +134,5 @@ def container_context(
         features=features,
         sources=mount_sources(config),
         join_pid=TARGET if joins_pid else None,
+        user_namespace=user_namespace,
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId
-from pyrt.launch.constants import CLONE_NEWPID
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.plan import Plan
 from pyrt.runtime.container_create import compile_plan
@@ -86,7 +85,7 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
                     log_max_files=core.config.logs.max_files,
                 ),
                 target=pid_target(core.sandboxes[record.sandbox_id], record),
-                shared_pid_namespace=not plan.clone_flags & CLONE_NEWPID,
+                shared_pid_namespace=not plan.leads_pid_namespace,
             )
     except LaunchError as error:
         failure = StartError(str(error), subject=subject)

@@ -43,6 +43,7 @@ def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, 
             target=TARGET,
             cgroup=cgroup_place(core.cgroups.join(cgroup_of(core, record)), core.cgroup_mounts),
             features=core.features,
+            user_namespace=sandbox.config.user_namespace,
         ),
     )
     return die_with_pod(plan)

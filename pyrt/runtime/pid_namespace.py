@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pyrt.launch import constants as k
+from pyrt.launch.mapped import ENTER, FIND
 from pyrt.launch.operations import (
     HOST,
     ROOT,
     Bind,
+    Birth,
     Bounding,
     Capabilities,
     Exec,
@@ -36,25 +38,30 @@ def pid_target(sandbox: SandboxRecord, record: ContainerRecord) -> str:
     return PAUSE_ID if sandbox.config.pid is NamespaceMode.POD else ""
 
 
-def pause_plan(directory: str) -> Plan:
+def pause_plan(directory: str, *, mapped: bool = False) -> Plan:
     """The first process of a shared PID namespace: reaps orphans, can do nothing else.
 
     It runs the pod program itself, bound read-only into an otherwise empty root (so that /proc/1/exe cannot be
     written through: CVE-2019-5736), as nobody and without capabilities. ``directory`` is any directory of the host:
-    it is covered in the process's own mount namespace.
+    it is covered in the process's own mount namespace. ``mapped``: in the pod's user namespace, which then owns the
+    shared one.
     """
+    birth = k.CLONE_NEWPID if mapped else 0
     return Plan(
         (
+            *((FIND,) if mapped else ()),
             Propagation(HOST, "/", k.MS_PRIVATE),
             MountNew(ROOT, "tmpfs", "tmpfs", ("mode=755", "size=4k"), _QUIET, HOST, directory, note="/"),
             Bind(HOST, str(EXECUTABLE), "", ROOT, "/pause", k.BIND_CREATE, _QUIET | k.MOUNT_ATTR_RDONLY),
             SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY),
             Pivot(ROOT),
+            *((ENTER, Birth(birth)) if mapped else ()),
             NoNewPrivileges(),
             Bounding(0),
             User(_NOBODY, _NOBODY),
             Capabilities(0, 0, 0),
             Exec("/pause", ("pyrt-pause", "--pause"), ()),
         ),
-        clone_flags=k.CLONE_NEWNS | k.CLONE_NEWPID,
+        clone_flags=k.CLONE_NEWNS | (0 if mapped else k.CLONE_NEWPID),
+        birth_flags=birth,
     )

@@ -36,6 +36,11 @@ def make_files(config: SandboxConfig, addresses: tuple[str, ...], host_resolv_co
         _write(mount, "hosts", hosts_text(config, addresses, host_hosts))
         _write(mount, "resolv.conf", resolv_text(config.dns, host_resolv))
         _write(mount, "hostname", hostname_text(config, os.uname().nodename))
+        if config.user_namespace is not None:
+            # Of the pod's root. Not by mapped ids, which tmpfs has since Linux 6.3 only.
+            owner = config.user_namespace.first
+            for name in (".", "hosts", "resolv.conf", "hostname"):
+                os.chown(name, owner, owner, dir_fd=mount)
     except OSError as error:
         if mount >= 0:
             os.close(mount)

@@ -74,7 +74,8 @@ def sandbox_plan(
         for mount in config.tmpfs_mounts
     ]
     if own_ipc:
-        tmpfs.insert(0, Tmpfs(places.shm, config.shm_size, 0o1777, "/dev/shm"))
+        owner = config.user_namespace.first if config.user_namespace is not None else 0
+        tmpfs.insert(0, Tmpfs(places.shm, config.shm_size, 0o1777, "/dev/shm", owner))
     plan = compile_sandbox(
         SandboxContext(
             namespaces=namespaces,
@@ -86,6 +87,7 @@ def sandbox_plan(
             message_notes=attachment.description if attachment is not None else (),
             tmpfs=tmpfs,
             oom_score_adj=OOM_SCORE_ADJ,
+            user_namespace=config.user_namespace,
         )
     )
     more: list[Operation] = [

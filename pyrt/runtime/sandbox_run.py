@@ -16,6 +16,7 @@ from pyrt.cgroups.detect import CgroupMode
 from pyrt.cgroups.driver import Join
 from pyrt.errors import PyrtError
 from pyrt.ids import new_sandbox_id
+from pyrt.launch.plan import Plan
 from pyrt.network.types import Attachment
 from pyrt.runtime.config import NamespaceMode, SandboxConfig
 from pyrt.runtime.container_create import cgroup_place
@@ -98,7 +99,7 @@ class Birth:
             self._answers.append(pod.play(EncodedPlan.of(self._plan, stack)))
             if config.pid is NamespaceMode.POD:
                 self._answers.append(
-                    pod.start(PAUSE_ID, EncodedPlan.of(pause_plan(core.paths.pod(record.id)), stack), ContainerIo())
+                    pod.start(PAUSE_ID, EncodedPlan.of(_pause(core, record), stack), ContainerIo())
                 )
 
     def _make_cgroup(self) -> Join:
@@ -127,6 +128,10 @@ class Birth:
         await take_down(self._core, self.record)
 
 
+def _pause(core: Core, record: SandboxRecord) -> Plan:
+    return pause_plan(core.paths.pod(record.id), mapped=record.config.user_namespace is not None)
+
+
 def check(config: SandboxConfig) -> None:
     """Raise :class:`InvalidConfigError` for what can never work."""
     subject = subject_of(config)
@@ -138,6 +143,9 @@ def check(config: SandboxConfig) -> None:
         )
     if config.network is NamespaceMode.POD and not 0 < len(config.hostname.encode()) <= _HOST_NAME_MAX:
         raise InvalidConfigError("expected 1 to 64 characters", subject=subject, operation="hostname")
+    modes = (config.network, config.pid, config.ipc)
+    if config.user_namespace is not None and NamespaceMode.NODE in modes:
+        raise InvalidConfigError("not together with a namespace of the host's", subject=subject, operation="hostUsers")
     for name in config.sysctls:
         if not re.fullmatch(r"[A-Za-z0-9_]+([./][A-Za-z0-9_*@-]+)+", name) or ".." in name:
             raise InvalidConfigError(f"{name!r} is no sysctl", subject=subject, operation="sysctls")

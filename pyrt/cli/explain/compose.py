@@ -127,6 +127,7 @@ class Composer:
             features=Features(),
             sources=mount_sources(config),
             join_pid=TARGET if sandbox.pid is NamespaceMode.POD else None,
+            user_namespace=sandbox.user_namespace,
         )
         plan = compile_container(spec, context)
         resources = spec.linux.resources if spec.linux is not None and spec.linux.resources is not None else None

@@ -34,6 +34,9 @@ POD_NETLINK = SLOT + 4
 HOST_NETLINK = SLOT + 5
 """By convention: a netlink socket in the host's network namespace."""
 
+USERNS = SLOT + 6
+"""By convention: the pod's user namespace."""
+
 
 class Operation:
     """What all operations share. Subclasses are frozen dataclasses."""

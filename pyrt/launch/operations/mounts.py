@@ -260,3 +260,52 @@ class OomScoreAdj(Operation):
 
     def describe(self) -> str:
         return f"set oom_score_adj {self.value}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class BindMapped(Operation):
+    """As :class:`Bind`, with the source's ids as those of a user namespace (mount_setattr(2), "ID-mapped mounts")."""
+
+    CODE = 30
+    SIGNATURE = "fssfsuqquf"
+    source_at: int
+    source: str
+    subpath: str
+    at: int
+    target: str
+    flags: int
+    set: int
+    clear: int
+    propagation: int
+    userns: int
+    note: str = ""
+
+    @staticmethod
+    def of(bind: Bind, userns: int) -> BindMapped:
+        """The same bind, mapped."""
+        return BindMapped(
+            bind.source_at, bind.source, bind.subpath, bind.at, bind.target, bind.flags, bind.set, bind.clear,
+            bind.propagation, userns, bind.note,
+        )  # fmt: skip
+
+    def describe(self) -> str:
+        plain = Bind(
+            self.source_at, self.source, self.subpath, self.at, self.target, self.flags, self.set, self.clear,
+            self.propagation, self.note,
+        )  # fmt: skip
+        return f"{plain.describe().removesuffix(')')}, idmap)"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class OwnRoot(Operation):
+    """Unshare the mount namespace, and others, and hold the root's copy in it."""
+
+    CODE = 31
+    SIGNATURE = "oq"
+    slot: int
+    flags: int = 0
+
+    def describe(self) -> str:
+        return f"unshare {k.names_of(self.flags | k.CLONE_NEWNS, k.NAMESPACE_NAMES)} namespace, keep the root"

@@ -103,3 +103,33 @@ class Netlink(Operation):
 
     def describe(self) -> str:
         return self.note or f"send {len(self.messages)} bytes of netlink messages"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class NewUserNamespace(Operation):
+    """A user namespace that owns these new namespaces; the player joins them, and stays out of the user namespace."""
+
+    CODE = 8
+    SIGNATURE = "qss"
+    flags: int
+    uid_map: str
+    """Lines of user_namespaces(7): id inside, id outside, number of ids."""
+    gid_map: str
+
+    def describe(self) -> str:
+        owned = f" owning new {k.names_of(self.flags, k.NAMESPACE_NAMES)} namespaces" if self.flags else ""
+        return f"make a user namespace with ids {self.uid_map.strip()}{owned}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class UserNamespaceOfNetwork(Operation):
+    """The user namespace that owns the network namespace of this moment."""
+
+    CODE = 9
+    SIGNATURE = "o"
+    slot: int
+
+    def describe(self) -> str:
+        return "find the pod's user namespace"

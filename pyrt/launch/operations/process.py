@@ -271,3 +271,43 @@ class CloseOnExec(Operation):
 
     def describe(self) -> str:
         return "close other descriptors"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class FsIds(Operation):
+    """Owner of what the player makes from here on (setfsuid(2)); its capabilities stay."""
+
+    CODE = 68
+    SIGNATURE = "uu"
+    uid: int
+    gid: int
+
+    def describe(self) -> str:
+        return f"make files as {self.uid}:{self.gid}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class CloseDescriptors(Operation):
+    """Close the table of descriptors and every slot."""
+
+    CODE = 69
+    SIGNATURE = ""
+
+    def describe(self) -> str:
+        return "close every descriptor but 0, 1, 2"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Birth(Operation):
+    """Go on in a new process, in the PID namespace that children are born into (clone(2), CLONE_PARENT)."""
+
+    CODE = 70
+    SIGNATURE = "q"
+    flags: int = 0
+
+    def describe(self) -> str:
+        new = f" with a new {k.names_of(self.flags, k.NAMESPACE_NAMES)} namespace" if self.flags else ""
+        return f"be born anew{new}"

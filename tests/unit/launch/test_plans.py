@@ -25,6 +25,7 @@ from pyrt.launch import (
     Plan,
     SandboxContext,
     Tmpfs,
+    UserNamespace,
     compile_container,
     compile_exec,
     compile_sandbox,
@@ -194,6 +195,39 @@ def sandbox() -> Plan:
     )
 
 
+IDS = UserNamespace(196608)
+
+
+def user_namespace() -> Plan:
+    base = volumes_spec()
+    sources = {"/data": MountSource(note="emptyDir data")}
+    return compile_container(
+        edit(base, root=spec.Root(readonly=True)), replace(CONTEXT, cgroup=V2, user_namespace=IDS, sources=sources)
+    )
+
+
+def volumes_spec() -> spec.Config:
+    base = with_process(config(), terminal=True, cwd="/work")
+    mount = spec.Mount(destination="/data", type="bind", source="/v/data", options=("rbind", "rprivate"))
+    return edit(base, mounts=(*base.mounts, mount))
+
+
+def user_namespace_shared_pid_v1() -> Plan:
+    return compile_container(config(), replace(CONTEXT, cgroup=V1, user_namespace=IDS, join_pid=TARGET))
+
+
+def user_namespace_executed() -> Plan:
+    process = spec.Process(args=("sh",), terminal=True, user=spec.User(uid=7), oom_score_adj=1000)
+    joined = k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWCGROUP
+    return compile_exec(process, spec.Linux(), ExecContext(joined, TARGET, V1, user_namespace=IDS))
+
+
+def user_namespace_sandbox() -> Plan:
+    owned = k.CLONE_NEWNET | k.CLONE_NEWIPC | k.CLONE_NEWUTS
+    shm = Tmpfs("/run/pyrt/pods/p1/shm", 1 << 26, owner=IDS.first)
+    return compile_sandbox(SandboxContext(owned, V2, hostname="web-0", tmpfs=(shm,), user_namespace=IDS))
+
+
 CASES: list[Callable[[], Plan]] = [
     minimal,
     kubernetes_v2,
@@ -210,6 +244,10 @@ CASES: list[Callable[[], Plan]] = [
     oci_namespaces,
     executed,
     sandbox,
+    user_namespace,
+    user_namespace_shared_pid_v1,
+    user_namespace_executed,
+    user_namespace_sandbox,
 ]
 
 
