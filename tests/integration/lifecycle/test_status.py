@@ -60,7 +60,7 @@ def test_a_running_pod(daemon, name, pod):
                 "volumeMounts": [
                     {"name": "data", "mountPath": "/data", "readOnly": True, "recursiveReadOnly": "Disabled"}
                 ],
-                "user": {"linux": {"uid": 1000, "gid": 3000, "supplementalGroups": [3000]}},
+                "user": {"linux": {"uid": 1000, "gid": 3000, "supplementalGroups": [2000, 3000]}},
             }
         ],
         "qosClass": "Burstable",
