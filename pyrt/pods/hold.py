@@ -9,7 +9,7 @@ from pyrt.kube.pod import Pod
 from pyrt.pods.backoff import back_off_key, create_delay, delay_of, period_text, pull_delay, restart_at
 from pyrt.pods.model import SECOND, ImageState, Observed, ObservedContainer
 from pyrt.pods.reset import find_reset
-from pyrt.pods.restart import remembered
+from pyrt.pods.restart import POST_START_FAILED, remembered
 from pyrt.runtime.status import ContainerState
 
 SHOW_ERROR = 3 * SECOND
@@ -71,6 +71,9 @@ def _crash(container: Container, pod: Pod, last: ObservedContainer, observed: Ob
         return None
     if last.reason in START_FAILURES and now < last.finished_at + SHOW_ERROR:
         return Hold("RunContainerError", last.message, until, last.finished_at + SHOW_ERROR)
+    hook = last.post_start
+    if last.stop_reason == POST_START_FAILED and hook is not None and now < last.finished_at + SHOW_ERROR:
+        return Hold("PostStartHookError", hook.message, until, last.finished_at + SHOW_ERROR)
     text = (
         f"back-off {period_text(delay_of(last, longest))} restarting failed container={container.name} "
         f"pod={pod_text(pod)}"

@@ -9,7 +9,7 @@ from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
 from pyrt.pods.model import SECOND, Observed, ObservedContainer, ObservedSandbox
 from pyrt.pods.reset import NONE, Reset, find_reset
-from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, should_restart, usable_sandbox
+from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, restarts, should_restart, usable_sandbox
 from pyrt.pods.sysctls import forbidden
 from pyrt.runtime.status import ContainerState
 
@@ -133,6 +133,6 @@ def _finished(pod: Pod, observed: Observed, latest: Mapping[str, ObservedContain
             continue
         if last is None or last.state is not ContainerState.EXITED or last.stop_reason == "Changed":
             return False
-        if reset.ended(last) or should_restart(container, spec, last.exit_code):
+        if reset.ended(last) or restarts(container, spec, last):
             return False
     return True

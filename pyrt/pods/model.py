@@ -30,6 +30,9 @@ from pyrt.runtime.status import ContainerState
 SECOND = 1_000_000_000
 """Nanoseconds."""
 
+User: TypeAlias = tuple[int, int, tuple[int, ...]]
+"""uid, gid, supplementary groups."""
+
 
 class ContainerKind(enum.Enum):
     """Which list of the pod spec a container stands in. A sidecar is an INIT container with restartPolicy Always."""
@@ -147,6 +150,23 @@ class ObservedSandbox:
     """What its cgroup has; known of pods that were resized."""
 
 
+class HookState(enum.Enum):
+    """How far a lifecycle hook is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A lifecycle hook of one instance, begun or ended; ``message`` tells why it failed."""
+
+    state: HookState
+    began: int
+    message: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ObservedContainer:
     """One instance of a container, live or dead."""
@@ -181,7 +201,13 @@ class ObservedContainer:
     """The startup probe has passed (or there is none)."""
     ready: bool = True
     """The readiness probe passes (or there is none)."""
-    user: tuple[int, int, tuple[int, ...]] | None = None
+    unhealthy: str = ""
+    """``liveness`` or ``startup``: the probe that has failed, so that it must be replaced."""
+    post_start: Hook | None = None
+    pre_stop: Hook | None = None
+    stop_began: int = 0
+    """When the stop under way or done was ordered, with the preStop hook before it."""
+    user: User | None = None
     """uid, gid and supplementary groups of the first process, where known."""
     requirements: ResourceRequirements | None = None
     """What its cgroup has, in the spec's words; known of pods that were resized."""
@@ -289,6 +315,26 @@ class StartContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPostStart:
+    """Run the postStart hook of an instance that has just started. Begun, not awaited: ``post_start`` tells."""
+
+    container_id: ContainerId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreStop:
+    """Run the preStop hook of an instance that is to be stopped; its StopContainer follows when ``pre_stop`` says that
+    the hook is done, or when its time is over. Begun, not awaited. ``reason`` and ``message`` are the stop's.
+    """
+
+    container_id: ContainerId
+    name: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopContainer:
     """Send the stop signal, and SIGKILL after the grace; 0 kills at once. Begun, not awaited. May come again with a
     shorter grace while a stop is under way.
@@ -347,6 +393,8 @@ Action: TypeAlias = (
     | StopSandbox
     | RemoveSandbox
     | StartContainer
+    | RunPostStart
+    | RunPreStop
     | StopContainer
     | ResizePod
     | RemoveContainer

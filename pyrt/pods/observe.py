@@ -51,6 +51,7 @@ def container(
     message: str,
     stop_deadline: int,
     stop_reason: str,
+    stop_began: int = 0,
     identity: User | None = None,
     resized: bool = False,
 ) -> ObservedContainer:
@@ -77,6 +78,7 @@ def container(
         back_off=BackOff.decode(config.annotations.get(BACK_OFF, "")),
         stop_deadline=stop_deadline,
         stop_reason=stop_reason,
+        stop_began=stop_began,
         user=identity,
         requirements=resources_of(config.annotations) if resized else None,
     )

@@ -23,6 +23,7 @@ from pyrt.pods.model import (
     ContainerKind,
     CreateSandbox,
     Decision,
+    HookState,
     ImageState,
     Observed,
     ObservedContainer,
@@ -34,6 +35,8 @@ from pyrt.pods.model import (
     RemovePod,
     RemoveSandbox,
     ResizePod,
+    RunPostStart,
+    RunPreStop,
     StartContainer,
     StopContainer,
     StopSandbox,
@@ -42,12 +45,14 @@ from pyrt.pods.reset import ACTION as RESTART_ALL
 from pyrt.pods.reset import NONE, Reset, find_reset, to_keep
 from pyrt.pods.resize import RESTART_MESSAGE, needs_restart, steps
 from pyrt.pods.restart import (
+    POST_START_FAILED,
+    UNHEALTHY,
     is_sidecar,
     latest_by_name,
     newest_sandbox,
     ran_for_good,
     remembered,
-    should_restart,
+    restarts,
     usable_sandbox,
 )
 from pyrt.runtime.status import ContainerState
@@ -105,10 +110,17 @@ class _Round:
         if live:
             # Sidecars serve the others until these have ended, then leave in reverse order. Force waits for no one, and
             # nobody waits for ephemeral containers.
+            # Their hooks are not held back, and when the grace is over nobody is waited for any more.
             serving = [c for c in live if c.name in sidecars]
             turn = ordinary or sorted(serving, key=lambda c: sidecars.index(c.name))[-1:]
-            for container in live if grace == 0 else [*turn, *(c for c in live if c.name in guests)]:
-                self._stop(container, grace, reason, f"Stopping container {container.name}")
+            grace, over = self._left(reason, grace)
+            at_once = live if over else [*turn, *(c for c in live if c.name in guests)]
+            for container in live:
+                message = f"Stopping container {container.name}"
+                if container in at_once:
+                    self._stop(container, grace, reason, message)
+                elif not container.stop_deadline:
+                    self._pre_stop(container, grace, reason, message)
             return
         for sandbox in self.observed.sandboxes:
             if sandbox.ready:
@@ -137,13 +149,62 @@ class _Round:
         left = math.ceil((from_text(meta.deletion_timestamp) + SECOND - self.now) / SECOND)
         return max(min(whole, left), LEAST_GRACE_SECONDS)
 
+    def _left(self, reason: str, grace: int) -> tuple[int, bool]:
+        """What is left of the grace, and whether it is over: counted from the request of a deletion, else from the
+        first stop for the same reason.
+        """
+        if grace == 0:
+            return 0, True
+        if self.pod.metadata.deletion_timestamp is not None:
+            end = from_text(self.pod.metadata.deletion_timestamp) + SECOND
+        else:
+            began = [c.stop_began for c in self.observed.containers if c.stop_began and c.stop_reason == reason]
+            end = min(began, default=self.now) + grace * SECOND
+        self._wake(end)
+        return max(min(grace, math.ceil((end - self.now) / SECOND)), LEAST_GRACE_SECONDS), self.now >= end
+
     def _stop(self, container: ObservedContainer, grace: int, reason: str, message: str) -> None:
-        """Begin a stop, or shorten the one under way; one second of slack keeps rounding from repeating it."""
+        """Begin a stop, or shorten the one under way; one second of slack keeps rounding from repeating it.
+
+        A preStop hook comes first, and what it takes is taken off the grace.
+        """
         if container.stop_deadline and container.stop_deadline <= self.now + (grace + 1) * SECOND:
             return
+        if grace > 0 and not container.stop_deadline:
+            if self._pre_stop(container, grace, reason, message):
+                return
+            if container.pre_stop is not None:
+                grace = max(min(grace, (self._hook_end(container, grace) - self.now) // SECOND), LEAST_GRACE_SECONDS)
         action = StopContainer(container.id, container.name, grace, reason, message)
         if action not in self.actions:
             self.actions.append(action)
+
+    def _pre_stop(self, container: ObservedContainer, grace: int, reason: str, message: str) -> bool:
+        """Whether the stop has to wait for the container's preStop hook, which is begun if that is not done yet."""
+        if container.state is not ContainerState.RUNNING:
+            return False
+        hook = container.pre_stop
+        if hook is None:
+            everyone = (*self.pod.spec.init_containers, *self.pod.spec.containers)
+            lifecycle = next((c.lifecycle for c in everyone if c.name == container.name), None)
+            if lifecycle is None or lifecycle.pre_stop is None:
+                return False
+            action = RunPreStop(container.id, container.name, reason, message)
+            if action not in self.actions:
+                self.actions.append(action)
+            return True
+        if hook.state is not HookState.RUNNING:
+            return False
+        end = self._hook_end(container, grace)
+        self._wake(end)
+        return self.now < end
+
+    def _hook_end(self, container: ObservedContainer, grace: int) -> int:
+        """When the grace is over of which a preStop hook takes its time."""
+        meta = self.pod.metadata
+        if meta.deletion_timestamp is not None and meta.deletion_grace_period_seconds is not None:
+            return from_text(meta.deletion_timestamp) + SECOND
+        return (container.pre_stop.began if container.pre_stop is not None else self.now) + grace * SECOND
 
     # --- the sandbox --------------------------------------------------------------------------------------------
 
@@ -244,18 +305,62 @@ class _Round:
         """Whether an instance that is down is to be replaced."""
         if last.state is not ContainerState.EXITED or last.stop_reason == "Changed" or self.reset.ended(last):
             return True
-        return should_restart(container, self.pod.spec, last.exit_code)
+        return restarts(container, self.pod.spec, last)
 
     def _keep(self, container: Container, last: ObservedContainer, title: str) -> None:
-        """Leave a running instance alone, unless its image is no longer the wanted one or its state is unknown."""
-        if last.state is ContainerState.UNKNOWN:
+        """Leave a running instance alone, unless its image is no longer the wanted one, a probe or its postStart hook
+        has failed, or its state is unknown.
+        """
+        grace = self._grace()
+        if last.pre_stop is not None:
+            self._stop(last, self._given(container, last, grace), last.stop_reason, "")  # begun is begun
+        elif last.state is ContainerState.UNKNOWN:
             text = f'{title} is in "unknown" state, try killing it before restart'
-            self._stop(last, self._grace(), "Unknown", text)
+            self._stop(last, grace, "Unknown", text)
         elif last.state is ContainerState.RUNNING and last.image and last.image != container.image:
             text = f"{title} {container.name} definition changed, will be restarted"
-            self._stop(last, self._grace(), "Changed", text)
+            self._stop(last, grace, "Changed", text)
         elif last.state is ContainerState.RUNNING and needs_restart(container, last):
-            self._stop(last, self._grace(), "Changed", RESTART_MESSAGE.format(container.name))
+            self._stop(last, grace, "Changed", RESTART_MESSAGE.format(container.name))
+        elif last.state is ContainerState.RUNNING and last.unhealthy:
+            text = f"{title} {container.name} failed {last.unhealthy} probe"
+            restart = container.restart_policy or self.pod.spec.restart_policy
+            if title == "Container" and restart != "Never":
+                text += ", will be restarted"
+            self._stop(last, self._given(container, last, grace), UNHEALTHY, text)
+        elif last.state is ContainerState.RUNNING:
+            self._post_start(container, last)
+
+    def _post_start(self, container: Container, last: ObservedContainer) -> None:
+        """Run the hook of an instance that has just started; an instance whose hook has failed is stopped."""
+        hook = last.post_start
+        if container.lifecycle is None or container.lifecycle.post_start is None:
+            return
+        if hook is None:
+            self.actions.append(RunPostStart(last.id, last.name))
+        elif hook.state is HookState.FAILED:
+            self._stop(last, self._grace(), POST_START_FAILED, POST_START_FAILED)
+
+    def _given(self, container: Container, last: ObservedContainer, grace: int) -> int:
+        """The grace of a stop: a failed probe may have one of its own, which need not be the shorter one."""
+        probe = {"liveness": container.liveness_probe, "startup": container.startup_probe}.get(last.unhealthy)
+        own = probe.termination_grace_period_seconds if probe is not None else None
+        return grace if own is None else max(own, LEAST_GRACE_SECONDS)
+
+    def _hooked(self) -> bool:
+        """Whether a postStart hook is to be waited for: until then no other container is started."""
+        if any(isinstance(action, StartContainer) and self._has_post_start(action.name) for action in self.actions):
+            return True
+        return any(
+            c.state is ContainerState.RUNNING
+            and (c.post_start is None or c.post_start.state is HookState.RUNNING)
+            and self._has_post_start(c.name)
+            for c in self.latest.values()
+        )
+
+    def _has_post_start(self, name: str) -> bool:
+        found = (c.lifecycle for c in (*self.pod.spec.init_containers, *self.pod.spec.containers) if c.name == name)
+        return any(lifecycle is not None and lifecycle.post_start is not None for lifecycle in found)
 
     def _want(self, container: Container | EphemeralContainer, kind: ContainerKind, in_order: bool = True) -> bool:
         """Start an instance if nothing stands in the way.
@@ -278,7 +383,7 @@ class _Round:
         if image_id is None:
             return False
         sandbox = usable_sandbox(self.observed)
-        if in_order and sandbox is not None:
+        if in_order and sandbox is not None and not self._hooked():
             if last is not None and last.state is ContainerState.CREATED:
                 self.actions.append(RemoveContainer(last.id, last.name))
                 back_off = last.back_off

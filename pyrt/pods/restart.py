@@ -41,6 +41,21 @@ def should_restart(container: Container, spec: PodSpec, exit_code: int) -> bool:
     return policy == "OnFailure" and exit_code != 0
 
 
+UNHEALTHY = "Unhealthy"
+"""The stop reason of a container whose liveness or startup probe has failed."""
+POST_START_FAILED = "FailedPostStartHook"
+"""The stop reason of a container whose postStart hook has failed; also the text of its Killing event."""
+
+
+def restarts(container: Container, spec: PodSpec, last: ObservedContainer) -> bool:
+    """Whether an instance that has ended is followed by another. After a failed probe its exit code says nothing: only
+    Never keeps it down (kubelet, ``computePodActions``).
+    """
+    if last.stop_reason == UNHEALTHY and (container.restart_policy or spec.restart_policy) != "Never":
+        return True
+    return should_restart(container, spec, last.exit_code)
+
+
 def remembered(pod: Pod, name: str) -> ContainerStatus | None:
     """The status of a container before this one, if it tells of an instance."""
     status = pod.status

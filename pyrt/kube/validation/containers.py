@@ -20,6 +20,7 @@ from pyrt.kube.field import (
 from pyrt.kube.pod import PodSpec
 from pyrt.kube.probes import Lifecycle
 from pyrt.kube.validation.environment import validate_env, validate_env_from
+from pyrt.kube.validation.probes import validate_hooks, validate_probes
 from pyrt.kube.validation.resources import validate_resources
 from pyrt.kube.validation.security import validate_container_security
 from pyrt.kube.validation.volumes import validate_mounts
@@ -54,7 +55,7 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
         where = f"{path}.containers[{index}]"
         errors += validate_container_common(container, spec, volumes, where)
         errors += _restart_policy(container, where)
-        errors += _lifecycle(container.lifecycle, spec, where)
+        errors += _lifecycle(container, spec, where)
         if container.name in taken:
             errors.append(duplicate(f"{where}.name", container.name))
         taken.add(container.name)
@@ -68,7 +69,7 @@ def validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], path: str)
         taken.add(container.name)
         errors += _host_ports([container], f"{path}.initContainers", index)
         if container.restart_policy == "Always":
-            errors += _lifecycle(container.lifecycle, spec, where)
+            errors += _lifecycle(container, spec, where)
             continue
         for name, value in (
             ("lifecycle", container.lifecycle),
@@ -196,8 +197,16 @@ def _rule(rule: ContainerRestartRule, path: str) -> list[FieldError]:
     return errors
 
 
-def _lifecycle(lifecycle: Lifecycle | None, spec: PodSpec, path: str) -> list[FieldError]:
-    if lifecycle is None or lifecycle.stop_signal is None:
+def _lifecycle(container: Container, spec: PodSpec, path: str) -> list[FieldError]:
+    grace = spec.termination_grace_period_seconds
+    errors = validate_hooks(container, grace, path)
+    if container.lifecycle is not None:
+        errors += _stop_signal(container.lifecycle, spec, path)
+    return errors + validate_probes(container, grace, path)
+
+
+def _stop_signal(lifecycle: Lifecycle, spec: PodSpec, path: str) -> list[FieldError]:
+    if lifecycle.stop_signal is None:
         return []
     where = f"{path}.lifecycle.stopSignal"
     if spec.os is None:
