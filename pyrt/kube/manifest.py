@@ -82,8 +82,11 @@ def _kind(value: object) -> str:
 
 
 def _looks_like_json(text: str) -> bool:
-    """Whether a text that begins with a brace is JSON; a YAML flow mapping may have keys without quotes."""
-    return re.match(r'\s*\{\s*("|\}\s*$)', text) is not None
+    """Whether a text that begins with a brace is JSON; a YAML flow mapping may have keys without quotes.
+
+    JSON objects between lines ``---`` are YAML documents.
+    """
+    return re.match(r'\s*\{\s*("|\}\s*$)', text) is not None and re.search(r"^---", text, re.MULTILINE) is None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Object:

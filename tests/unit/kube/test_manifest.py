@@ -156,3 +156,7 @@ def test_any_bytes_give_objects_or_an_error(data: bytes) -> None:
         load_documents(data)
     except ManifestError:
         return
+
+
+def test_json_objects_may_stand_between_yaml_separators() -> None:
+    assert load_documents('{"a": "---"}\n---\n{"b": 1}\n') == [{"a": "---"}, {"b": 1}]
