@@ -71,17 +71,17 @@ class Daemon:
         await self.runtime.recover()
         self.supervisor = Supervisor(self.store, self.runtime, self.images, gather(config))
         undo.push_async_callback(self.supervisor.close)
-        scratch = config.paths.root / "tmp"
         storage = StorageController(self.store, self.supervisor, config.paths.root)
         undo.push_async_callback(storage.close)
+        scratch = config.paths.root / "tmp"
         _clear(scratch)
         self._api = build(Parts(config, self.store, self.runtime, self.images, self.supervisor, storage, scratch))
         housekeeping = Housekeeping(config, self.supervisor, self.images, self._images_in_use)
         undo.push_async_callback(housekeeping.close)
         self.supervisor.start()
-        await self._listen(self._api)
         housekeeping.start()
         storage.start()
+        await self._listen(self._api)
         log.info(
             "serving %s: %d pods, %d images, ready in %.0f ms",
             config.api_socket,

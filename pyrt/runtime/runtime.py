@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from socket import socket
 
-from pyrt.config import Config
 from pyrt.cgroups.stats import CgroupStats
+from pyrt.config import Config
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.network import Network
 from pyrt.runtime import (
@@ -16,8 +17,8 @@ from pyrt.runtime import (
     container_exec,
     container_remove,
     container_start,
-    resources_update,
     container_stop,
+    resources_update,
     sandbox_end,
     sandbox_run,
     usage,
@@ -172,11 +173,11 @@ class Runtime:
         """What the kernel counted for one container: a few small files. Raises ContainerNotFoundError."""
         return resources_update.container_cgroup(self._core, container_id)
 
-    def sandbox_cgroup(self, sandbox_id: SandboxId) -> CgroupStats:
     def writable_layer(self, container_id: ContainerId) -> Path:
         """Where a container's own files are; the directory may be gone at any time."""
         return Path(self._core.paths.container(container_id), "upper")
 
+    def sandbox_cgroup(self, sandbox_id: SandboxId) -> CgroupStats:
         """What the kernel counted for a whole pod. Raises SandboxNotFoundError."""
         return resources_update.sandbox_cgroup(self._core, sandbox_id)
 
