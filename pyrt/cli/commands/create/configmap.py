@@ -65,4 +65,4 @@ def manifest(name: str, data: Data) -> dict[str, Any]:
             found.setdefault("data", {})[key] = value.decode()
         except UnicodeDecodeError:
             found.setdefault("binaryData", {})[key] = b64encode(value).decode()
-    return {key: value for key, value in found.items() if value}
+    return found
