@@ -40,7 +40,9 @@ int signal_namespace(const struct process *p, int number)
 	text_number(&t, (uint64_t)p->pid, 1);
 	if (p->reaped)
 		return ESRCH;
-	if (p->shared_pidns || p->exec || !namespace_of(pid, &wanted) || !namespace_of("self", &own) || own.st_ino == wanted.st_ino)
+	if (p->exec) /* a session leader by its plan; while we have not reaped it, the group's number is nobody else's */
+		return kill(-p->pid, number) < 0 ? errno : 0;
+	if (p->shared_pidns || !namespace_of(pid, &wanted) || !namespace_of("self", &own) || own.st_ino == wanted.st_ino)
 		return EINVAL;
 	if (number == SIGKILL) /* the kernel kills the others with the first */
 		return signal_process(p, number);

@@ -103,7 +103,7 @@ struct proto_start {
 struct proto_signal {
 	uint16_t id_len;
 	uint8_t signal;
-	uint8_t all; /* 1: every process of the container's own PID namespace; EINVAL if it leads none */
+	uint8_t all; /* 1: every process of the container's own PID namespace (EINVAL if it leads none); of an exec, its process group */
 } __attribute__((packed));
 
 #define PROTO_ATTACH_STDIN 1u

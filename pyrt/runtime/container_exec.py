@@ -178,7 +178,8 @@ async def exec_sync(
             record = await (asyncio.wait_for(process.wait(), timeout) if timeout else process.wait())
         except TimeoutError:
             with contextlib.suppress(PodProcessError):
-                await pod.signal(process.id, signal.SIGKILL)
+                # With what it has started: a probe a second must not leave a process a second.
+                await pod.signal(process.id, signal.SIGKILL, everyone=True)
                 await process.wait()
             raise ExecTimeoutError(
                 f"command {command[0]!r} timed out after {timeout:g} s",

@@ -262,7 +262,8 @@ class PodProcess:
             return ExecProcess(exec_id, started.pid, started.started_at, ends[0], ends[1], ends[2], exited)
 
     def signal(self, process_id: str, number: int, *, everyone: bool = False) -> asyncio.Future[None]:
-        """Send a signal to a container's or exec's process; ``everyone``: to its whole PID namespace.
+        """Send a signal to a container's or exec's process; ``everyone``: to its whole PID namespace, of an
+        exec to its process group.
 
         Fails with errno ESRCH when it has ended, ENOENT when it is unknown, EINVAL when ``everyone`` is asked of one
         that leads no PID namespace.

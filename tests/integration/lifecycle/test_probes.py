@@ -118,6 +118,7 @@ def test_an_exec_probe_that_takes_too_long_has_failed_and_is_killed(daemon, name
     daemon.apply(pod(container=fields))
     told = daemon.told(name, "Unhealthy")["message"]
     assert told == 'Readiness probe failed: command timed out: "sh -c sleep 4321; true" timed out after 1s'
+    daemon.wait_for(name, lambda _: daemon.told(name, "Unhealthy")["count"] >= 3)
     _, processes, _ = daemon.exec(name, "ps", "-o", "args")
     assert processes.count("sleep 4321") <= 2, processes  # one being asked: the shell and its child
 
