@@ -20,7 +20,16 @@ from pyrt.kube.pod import Pod
 from pyrt.pods.actions import Actions, StepFailed
 from pyrt.pods.attendance import Attendance, needs_attendance
 from pyrt.pods.lifetime import REFUSED
-from pyrt.pods.model import SECOND, BackOffNotice, Decision, Observed, RemovePod, StopContainer, StopSandbox
+from pyrt.pods.model import (
+    SECOND,
+    BackOffNotice,
+    Decision,
+    Observed,
+    RemoveContainer,
+    RemovePod,
+    StopContainer,
+    StopSandbox,
+)
 from pyrt.pods.reconcile import reconcile
 from pyrt.pods.resizing import settle
 from pyrt.pods.state import PodState, Tools
@@ -139,8 +148,9 @@ class PodWorker:
             if any(isinstance(action, RemovePod) for action in decision.actions):
                 await self._wind_up(decision)
                 return None
-            if any(isinstance(action, StopContainer | StopSandbox) for action in decision.actions):
-                # Taking things down takes its time; that a container has ended is news now.
+            if any(isinstance(action, StopContainer | StopSandbox | RemoveContainer) for action in decision.actions):
+                # Taking things down takes its time; that a container has ended is news now. And the status remembers
+                # what the runtime is about to forget.
                 self._publish(observed)
             with contextlib.suppress(StepFailed):
                 for action in decision.actions:

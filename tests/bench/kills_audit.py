@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from kills_churn import LINES, Churn, Life
+from kills_churn import ANY, LINES, Churn, Expected, Life
 
 from pyrt.config import Config
 
@@ -101,23 +101,27 @@ class Verdict:
         if expected.exit_code is None:
             if "running" not in state:
                 self._miss(f"{name} is {state}")
+        elif expected.exit_code == ANY:
+            if "terminated" not in state:
+                self._miss(f"{name} is {state}")
         elif state.get("terminated", {}).get("exitCode") != expected.exit_code:
             self._miss(f"{name} is {state}, exit code {expected.exit_code} expected")
         last = status.get("lastState", {}).get("terminated", {})
         if expected.previous is not None and last.get("exitCode") != expected.previous:
             self._miss(f"{name}: the instance before is {last}, exit code {expected.previous} expected")
-        self._logs(name, expected.exit_code is not None, expected.runs)
+        self._logs(name, expected)
 
-    def _logs(self, name: str, ended: bool, runs: int) -> None:
+    def _logs(self, name: str, expected: Expected) -> None:
         meta = self._item["metadata"]
         directory = self._config.paths.logs / f"{meta['namespace']}_{meta['name']}_{meta['uid']}" / name
-        for attempt in range(runs):
+        for attempt in range(expected.runs):
             try:
                 text = (directory / f"{attempt}.log").read_text()
             except OSError:
                 self._miss(f"{name}/{attempt}.log is not there")
                 continue
-            self._lines(f"{name}/{attempt}.log", text, ended or attempt < runs - 1)
+            ended = expected.exit_code is not None or attempt < expected.runs - 1
+            self._lines(f"{name}/{attempt}.log", text, ended and not expected.cut)
 
     def _lines(self, log: str, text: str, ended: bool) -> None:
         records = [line.split(" ", 3) for line in text.splitlines()]

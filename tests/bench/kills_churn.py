@@ -22,6 +22,8 @@ from pyrt.client.api import Api
 from pyrt.client.http import connect
 
 LINES = 40
+ANY = -1
+"""An exit code that nobody knows beforehand."""
 MOST_PODS = 18
 """At the same time: enough to have every kind in every state, few enough for a small machine."""
 
@@ -35,10 +37,11 @@ class Expected:
 
     runs: int = 1
     exit_code: int | None = None
-    """Of its last instance; ``None`` while it runs on."""
+    """Of its last instance; ``None`` while it runs on, ``ANY`` if it was ended by a signal."""
     previous: int | None = None
     """Exit code of the instance before."""
-    init: bool = False
+    cut: bool = False
+    """Instances are ended from outside: their logs end anywhere."""
 
 
 @dataclass(slots=True)
@@ -89,7 +92,10 @@ class Churn:
     def new(self) -> Life:
         """The next pod, not created yet."""
         self._made += 1
-        kinds = (self._job, self._job, self._retry, self._runner, self._flapper, self._steps)
+        kinds = (
+            *(self._job, self._job, self._retry, self._runner, self._flapper, self._steps),
+            *(self._crasher, self._beside, self._served, self._stumble, self._again),
+        )
         life = self._chance.choice(kinds)(f"k{self._made}")
         self.lives[life.name] = life
         return life
@@ -154,8 +160,71 @@ class Churn:
         medium = self._chance.choice(({}, {"medium": "Memory"}))
         volumes = [{"name": "data", "emptyDir": medium}]
         manifest = self._pod(name, "Never", last, initContainers=[one, two], volumes=volumes)
-        expected = {"one": Expected(1, 0, init=True), "two": Expected(1, 0, init=True), "app": Expected(1, 6)}
+        expected = {"one": Expected(1, 0), "two": Expected(1, 0), "app": Expected(1, 6)}
         return Life(name, manifest, expected, "Failed")
+
+    def _crasher(self, name: str) -> Life:
+        """Ends twice, so that it has to wait for its second restart."""
+        script = f"[ $(wc -l </ledgers/{name}.app) -ge 3 ] || {{ {COUNT % LINES}; exit 3; }}; {FOREVER % 2}"
+        manifest = self._pod(name, "Always", self._container(name, "app", script))
+        return Life(name, manifest, {"app": Expected(3, None, 3)}, "Running")
+
+    def _sidecar(self, pod: str, name: str, script: str, **more: Any) -> dict[str, Any]:
+        return self._container(pod, name, script, restartPolicy="Always", **more)
+
+    def _beside(self, name: str) -> Life:
+        """A job with an init container between two sidecars."""
+        code = self._chance.choice((0, 0, 4))
+        inits = [
+            self._sidecar(name, "proxy", FOREVER % 1),
+            self._container(name, "init", COUNT % LINES),
+            self._sidecar(name, "log", FOREVER % 3),
+        ]
+        app = self._container(name, "app", f"{COUNT % LINES}; exit {code}")
+        manifest = self._pod(name, "Never", app, initContainers=inits)
+        expected = {
+            "proxy": Expected(1, ANY, cut=True),
+            "init": Expected(1, 0),
+            "log": Expected(1, ANY, cut=True),
+            "app": Expected(1, code),
+        }
+        return Life(name, manifest, expected, "Failed" if code else "Succeeded")
+
+    def _served(self, name: str) -> Life:
+        """A sidecar ends once, and is started again beside the container that it serves."""
+        once = f"[ $again ] || {{ {COUNT % LINES}; exit 8; }}; {FOREVER % 2}"
+        inits = [self._sidecar(name, "proxy", once), self._container(name, "init", COUNT % LINES)]
+        policy = self._chance.choice(("Always", "Never"))
+        app = self._container(name, "app", FOREVER % 2)
+        manifest = self._pod(name, policy, app, initContainers=inits)
+        expected = {"proxy": Expected(2, None, 8), "init": Expected(1, 0), "app": Expected()}
+        return Life(name, manifest, expected, "Running")
+
+    def _stumble(self, name: str) -> Life:
+        """An init container that fails once."""
+        init = self._container(name, "init", f"{COUNT % LINES}; [ $again ] || exit 2")
+        app = self._container(name, "app", f"{COUNT % LINES}; exit 0")
+        manifest = self._pod(name, "OnFailure", app, initContainers=[init])
+        return Life(name, manifest, {"init": Expected(2, 0, 2), "app": Expected(1, 0)}, "Succeeded")
+
+    def _again(self, name: str) -> Life:
+        """A container whose first end restarts all of them."""
+        rule = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+        other = self._container(name, "other", FOREVER % 2)
+        wait = f"while [ ! -s /ledgers/{name}.other ]; do sleep 0.05; done"
+        source = self._container(
+            *(name, "source", f"[ $again ] || {{ {COUNT % LINES}; {wait}; exit 42; }}; {FOREVER % 2}"),
+            restartPolicy="Never",
+            restartPolicyRules=[rule],
+        )
+        init = self._container(name, "init", COUNT % LINES)
+        manifest = self._pod(name, "Never", other, source, initContainers=[init])
+        expected = {
+            "init": Expected(2, 0, 0),
+            "other": Expected(2, None, 137, cut=True),
+            "source": Expected(2, None, 42),
+        }
+        return Life(name, manifest, expected, "Running")
 
     # --- requests --------------------------------------------------------------------------------------------------
 
