@@ -36,7 +36,7 @@ def one_line(value: object) -> str:
     """A cell's text: up to the first line break, marked when something was cut off."""
     if value is None:
         return "<none>"
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     for index, character in enumerate(text):
         if character in "\n\r\f":
             return text[:index] + "..."
