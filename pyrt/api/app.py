@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from pyrt.api.call import Answer, Call
-from pyrt.api.errors import not_found
 from pyrt.api.images import GROUP, LISTED, VERSION, Images
 from pyrt.api.kinds import metrics
 from pyrt.api.kinds.config_maps import config_maps
@@ -33,6 +33,13 @@ from pyrt.pods.supervisor import Supervisor
 from pyrt.runtime import Runtime
 from pyrt.store import Store
 
+POD_PARTS: Final[Mapping[str, type[PodStrategy]]] = {
+    "ephemeralcontainers": EphemeralContainersStrategy,
+    "resize": ResizeStrategy,
+    "status": StatusStrategy,
+}
+"""The subresources of a pod that can be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -43,6 +50,7 @@ class Parts:
     runtime: Runtime
     images: ImageService
     supervisor: Supervisor
+    storage: StorageController
     scratch: Path
     """A directory for archives on their way."""
 
@@ -50,43 +58,40 @@ class Parts:
 def build(parts: Parts) -> ApiServer:
     """Put the API together."""
     store, supervisor, runtime = parts.store, parts.supervisor, parts.runtime
-    storage: StorageController
     started_at = time.time_ns()
     ensure_initial(store)
 
     def delete_pods(namespace: str) -> None:
         for item in store.objects.list("Pod", namespace)[0]:
             supervisor.delete(item, None)
+        parts.storage.delete_claims(namespace)
 
     namespace_strategy = NamespaceStrategy(store, delete_pods)
     supervisor.on_removed(namespace_strategy.settle)
+    parts.storage.on_claims_gone(namespace_strategy.settle)
     streams = PodStreams(supervisor, runtime)
     images = Images(parts.images, supervisor, parts.scratch)
     system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at))
     usage = metrics.Metrics(supervisor, runtime)
-        parts.storage.delete_claims(namespace)
 
-    def pod_status(call: Call) -> Answer:
-        item = store.objects.find("Pod", call.route.namespace, call.route.name)
-    parts.storage.on_claims_gone(namespace_strategy.settle)
-        if item is None:
-            raise not_found("pods", call.route.name)
-        return Answer(200, item.data)
+    def node() -> dict[str, Any]:
+        labels, conditions = parts.config.node.labels, supervisor.conditions.all()
+        return describe_node(supervisor.facts, labels, started_at, conditions, parts.images.list())
 
     return ApiServer(
         store,
         [
-            pods(PodStrategy(supervisor)),
+            pods(PodStrategy(supervisor), {name: part(supervisor) for name, part in POD_PARTS.items()}),
             events(),
             namespaces(namespace_strategy),
             config_maps(),
             secrets(),
-            nodes(lambda: describe_node(supervisor.facts, parts.config.node.labels, started_at)),
             persistent_volumes(),
             persistent_volume_claims(parts.storage),
             storage_classes(),
+            nodes(node),
         ],
-        subresources={("pods", "log"): streams.log, ("pods", "status"): pod_status},
+        subresources={("pods", "log"): streams.log},
         streams={
             ("pods", "exec"): streams.exec,
             ("pods", "attach"): streams.attach,

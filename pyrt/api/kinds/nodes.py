@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,16 @@ import pyrt
 from pyrt.api.kinds.pod_table import age
 from pyrt.api.resources import READ_VERBS, Resource, Strategy
 from pyrt.api.table import AGE, NAME, Column
+from pyrt.images.types import Image
 from pyrt.kube.times import to_text
+from pyrt.pods.allocation import Allocatable
+from pyrt.pods.capacity import resource_list
 from pyrt.pods.facts import NodeFacts
+from pyrt.pods.node_conditions import NodeCondition
 from pyrt.store import StoredObject
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-MAX_PODS: Final = 110
+_IMAGES_MAX: Final = 50
 
 COLUMNS: Final = (
     NAME,
@@ -46,17 +50,16 @@ class NodeStrategy(Strategy[dict[str, Any]]):
         return value
 
 
-def describe_node(facts: NodeFacts, labels: Mapping[str, str], started_at: int) -> dict[str, Any]:
-    """The Node object of this machine."""
+def describe_node(
+    facts: NodeFacts,
+    labels: Mapping[str, str],
+    started_at: int,
+    conditions: Iterable[NodeCondition] = (),
+    images: Iterable[Image] = (),
+) -> dict[str, Any]:
+    """The Node object of this machine; ``started_at`` (Unix nanoseconds) is when this daemon became ready."""
     machine = os.uname()
     architecture = _ARCHITECTURES.get(machine.machine, machine.machine)
-    capacity = {
-        "cpu": str(os.cpu_count() or 1),
-        "memory": f"{facts.memory_capacity // 1024}Ki",
-        "pods": str(MAX_PODS),
-        "ephemeral-storage": f"{_disk(facts.pods) // 1024}Ki",
-    }
-    start = to_text(started_at)
     return {
         "kind": "Node",
         "apiVersion": "v1",
@@ -76,25 +79,16 @@ def describe_node(facts: NodeFacts, labels: Mapping[str, str], started_at: int) 
         },
         "spec": {},
         "status": {
-            "capacity": capacity,
-            "allocatable": capacity,
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True",
-                    "lastHeartbeatTime": to_text(time.time_ns()),
-                    "lastTransitionTime": start,
-                    "reason": "KubeletReady",
-                    "message": "pyrt is running",
-                }
-            ],
+            "capacity": resource_list(Allocatable(facts.capacity, facts.room.pods)),
+            "allocatable": resource_list(facts.room),
+            "conditions": _conditions(conditions, started_at),
             "addresses": [
                 *({"type": "InternalIP", "address": address} for address in facts.addresses),
                 {"type": "Hostname", "address": facts.name},
             ],
             "nodeInfo": {
                 "machineID": _read("/etc/machine-id"),
-                "systemUUID": "",
+                "systemUUID": _read("/sys/class/dmi/id/product_uuid"),
                 "bootID": _read("/proc/sys/kernel/random/boot_id"),
                 "kernelVersion": machine.release,
                 "osImage": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),
@@ -104,8 +98,40 @@ def describe_node(facts: NodeFacts, labels: Mapping[str, str], started_at: int) 
                 "operatingSystem": "linux",
                 "architecture": architecture,
             },
+            "images": _images(images),
+            "features": {"supplementalGroupsPolicy": True},
         },
     }
+
+
+def _conditions(pressures: Iterable[NodeCondition], started_at: int) -> list[dict[str, str]]:
+    beat = to_text(time.time_ns())
+    found = [
+        {
+            "type": pressure.type,
+            "status": "True" if pressure.active else "False",
+            "lastHeartbeatTime": beat,
+            "lastTransitionTime": to_text(pressure.since),
+            "reason": pressure.reason,
+            "message": pressure.message,
+        }
+        for pressure in pressures
+    ]
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "lastHeartbeatTime": beat,
+        "lastTransitionTime": to_text(started_at),
+        "reason": "KubeletReady",
+        "message": "kubelet is posting ready status",
+    }
+    return [*found, ready]
+
+
+def _images(images: Iterable[Image]) -> list[dict[str, Any]]:
+    """The largest first, at most as many as the kubelet tells of (``nodeStatusMaxImages``)."""
+    largest = sorted(images, key=lambda image: -image.size)[:_IMAGES_MAX]
+    return [{"names": [*image.repo_digests, *image.repo_tags], "sizeBytes": image.size} for image in largest]
 
 
 def _read(path: str) -> str:
@@ -113,13 +139,6 @@ def _read(path: str) -> str:
         return Path(path).read_text().strip()
     except OSError:
         return ""
-
-
-def _disk(path: Path) -> int:
-    for place in (path, *path.parents):
-        if place.exists():
-            return psutil.disk_usage(str(place)).total
-    return 0
 
 
 def _cells(node: dict[str, Any]) -> list[Any]:
