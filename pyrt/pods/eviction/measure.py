@@ -81,9 +81,11 @@ def pod_usage(state: PodState, disk: Mapping[str, Space] | None = None) -> PodUs
                 name = status.config.name
                 running = status.state is ContainerState.RUNNING
                 used = runtime.container_cgroup(status.id).memory_working_set if running else 0
-                layer, logs = counted.get(f"layer {status.id}", Space()), counted.get(f"logs {name}", Space())
-                before = containers.get(name, ContainerUsage())
-                containers[name] = ContainerUsage(before.memory + used, before.layer + layer, logs)
+                layer = counted.get(f"layer {status.id}", Space())
+                message = counted.get(f"message {status.id}", Space())
+                before = containers.get(name) or ContainerUsage(logs=counted.get(f"logs {name}", Space()))
+                # The file for the termination message counts as a log: the container writes what it likes into it.
+                containers[name] = ContainerUsage(before.memory + used, before.layer + layer, before.logs + message)
         except PyrtError:
             continue  # it has just gone
     volumes = {key.partition(" ")[2]: space for key, space in counted.items() if key.startswith("volume ")}
@@ -91,14 +93,16 @@ def pod_usage(state: PodState, disk: Mapping[str, Space] | None = None) -> PodUs
 
 
 async def disk_of(state: PodState) -> dict[str, Space]:
-    """What a pod holds on disk: writable layers (``layer <id>``), logs (``logs <name>``), local ephemeral volumes
-    (``volume <name>``).
+    """What a pod holds on disk: writable layers (``layer <id>``), termination messages (``message <id>``), logs (``logs
+    <name>``), local ephemeral volumes (``volume <name>``).
     """
     places: dict[str, Path] = {}
     pod, tools = state.pod, state.tools
     for sandbox_id in state.sandboxes:
         for status in tools.runtime.list_containers(sandbox_id):
             places[f"layer {status.id}"] = tools.runtime.writable_layer(ContainerId(status.id))
+            config = status.config
+            places[f"message {status.id}"] = translate.termination_file(pod, config.name, config.attempt, tools.facts)
     logs = translate.log_directory(pod, tools.facts)
     names = [c.name for c in (*pod.spec.containers, *pod.spec.init_containers)]
     for name in (*names, *(c.name for c in pod.spec.ephemeral_containers)):
