@@ -13,7 +13,7 @@ from pyrt.cli.options import all_namespaces_option, complete_resources, file_opt
 from pyrt.cli.session import Session
 from pyrt.cli.targets import resolve
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import CONFIG_MAP, EVENT, POD, SECRET, Resource
+from pyrt.client.resources import CONFIG_MAP, EVENT, NODE, POD, SECRET, Resource
 
 EXAMPLES = """
 # Describe a pod
@@ -98,6 +98,8 @@ def _text(session: Session, resource: Resource, item: Object, show_events: bool)
         from pyrt.cli.describe.secret import describe_secret
 
         return describe_secret(item)
+    if resource == NODE:
+        return _node_text(session, item, show_events)
     events: list[Object] | None = None
     if show_events:
         query = {
@@ -115,3 +117,14 @@ def _text(session: Session, resource: Resource, item: Object, show_events: bool)
     from pyrt.cli.describe.generic import describe_generic
 
     return describe_generic(item, resource, events)
+
+
+def _node_text(session: Session, item: Object, show_events: bool) -> str:
+    from pyrt.cli.describe.node import describe_node
+
+    events: list[Object] | None = None
+    if show_events:
+        # As the kubelet does, events name the node by its name, not by its uid.
+        query = {"fieldSelector": f"involvedObject.kind=Node,involvedObject.name={item['metadata']['name']}"}
+        events = session.api.get(EVENT.path(None), query).get("items") or []
+    return describe_node(item, session.api.get(POD.path(None)).get("items") or [], events)

@@ -22,7 +22,7 @@ _EPHEMERAL = ("empty_dir", "config_map", "secret", "downward_api", "projected")
 def signals(nodefs: Path, imagefs: Path) -> dict[Signal, Observation]:
     """What is free of everything that is watched. A reading that cannot be had is left out."""
     found: dict[Signal, Observation] = {}
-    for read in (_memory, _processes):
+    for read in (memory, _processes):
         try:
             found |= read()
         except (OSError, ValueError, KeyError):
@@ -41,7 +41,7 @@ def signals(nodefs: Path, imagefs: Path) -> dict[Signal, Observation]:
     return found
 
 
-def _memory() -> dict[Signal, Observation]:
+def memory() -> dict[Signal, Observation]:
     """Capacity less the working set of everything: what is free, and what the page cache could give back first
     (cAdvisor: usage less ``inactive_file`` of the root cgroup).
     """
@@ -71,12 +71,12 @@ def same_device(one: Path, other: Path) -> bool:
 def pod_usage(state: PodState, disk: Mapping[str, Space] | None = None) -> PodUsage:
     """Memory and processes of a pod now, with what :func:`disk_of` has counted, if it has."""
     runtime, counted = state.tools.runtime, disk or {}
-    memory = processes = 0
+    working_set = processes = 0
     containers: dict[str, ContainerUsage] = {}
     for sandbox_id in state.sandboxes:
         try:
             whole = runtime.sandbox_cgroup(sandbox_id)
-            memory, processes = memory + whole.memory_working_set, processes + whole.pids
+            working_set, processes = working_set + whole.memory_working_set, processes + whole.pids
             for status in runtime.list_containers(sandbox_id):
                 name = status.config.name
                 running = status.state is ContainerState.RUNNING
@@ -89,7 +89,7 @@ def pod_usage(state: PodState, disk: Mapping[str, Space] | None = None) -> PodUs
         except PyrtError:
             continue  # it has just gone
     volumes = {key.partition(" ")[2]: space for key, space in counted.items() if key.startswith("volume ")}
-    return PodUsage(state.view, memory, processes, containers, volumes)
+    return PodUsage(state.view, working_set, processes, containers, volumes)
 
 
 async def disk_of(state: PodState) -> dict[str, Space]:
