@@ -212,6 +212,8 @@ class _Snapshot:
         if container.resources.limits or container.resources.requests:
             status.resources = resize.actual(container.resources, last)
             status.allocated_resources = container.resources.requests
+        if container.lifecycle is not None:
+            status.stop_signal = container.lifecycle.stop_signal
         if last.user is not None:
             uid, gid, groups = last.user
             status.user = ContainerUser(linux=LinuxContainerUser(uid=uid, gid=gid, supplemental_groups=list(groups)))
