@@ -65,7 +65,7 @@ def test_a_container_beyond_its_memory_is_killed_for_that(daemon, name, pod):
 
 def test_killed_by_someone_else_is_no_oom(daemon, name, pod):
     limits = {"resources": {"limits": {"memory": "16Mi"}}}
-    daemon.apply(pod("kill -9 $$", container=limits, shareProcessNamespace=True))
+    daemon.apply(pod("sh -c 'kill -9 $PPID'; sleep 9", container=limits, shareProcessNamespace=True))
     end = daemon.state(name, "app", "terminated")["state"]["terminated"]
     assert (end["reason"], end["exitCode"]) == ("Error", 137)
 
