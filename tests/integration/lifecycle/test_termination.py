@@ -85,7 +85,7 @@ def test_reasons_of_an_end(daemon, name, pod, shell):
     made = pod("exit 0")
     made["spec"]["containers"] += [
         shell("error", "exit 5"),
-        shell("signal", "sh -c 'kill -9 $$'; exit $?"),
+        shell("signal", "sh -c 'kill -9 $$$$'; exit $?"),
         {**shell("missing"), "command": ["/no/such"]},
     ]
     daemon.apply(made)
