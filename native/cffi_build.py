@@ -32,6 +32,8 @@ int spawn_program(const char *path, char *const argv[], char *const envp[], cons
 size_t n,
                   unsigned flags, int cgroup_fd, pid_t *pid, int *pidfd);
 
+int path_beneath(int base, const char *path, int make);
+
 int remove_tree(const char *path);
 
 struct tree_usage { uint64_t bytes; uint64_t inodes; };
@@ -62,6 +64,7 @@ int umount2(const char *target, int flags);
 SOURCE = """
 #include "plan.h"
 #include "plan_ops.h"
+#include "play.h"
 #include "program.h"
 #include "remove_tree.h"
 #include "syscalls.h"

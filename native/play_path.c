@@ -199,9 +199,15 @@ static int make_beneath(int base, char *path)
 			                              RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 			if (slash != NULL)
 				*slash = '/';
-			if (parent < 0 || mkdirat(parent, name, like.st_mode & 07777) != 0 ||
-			    fchownat(parent, name, like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+			if (parent < 0)
 				return -1;
+			/* EEXIST: somebody else has made it, and what it is shows in the next step. */
+			if (mkdirat(parent, name, like.st_mode & 07777) != 0) {
+				if (errno != EEXIST)
+					return -1;
+			} else if (fchownat(parent, name, like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+				return -1;
+			}
 		} else if (here < 0) {
 			return -1;
 		}

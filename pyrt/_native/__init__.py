@@ -19,6 +19,7 @@ from pyrt._native.mounts import (
     move_mount,
     open_tree,
     openat2,
+    path_beneath,
     pivot_root,
     umount,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "open_tree",
     "openat2",
     "operation_table",
+    "path_beneath",
     "pidfd_open",
     "pidfd_send_signal",
     "pidfd_wait",

@@ -94,3 +94,14 @@ def pivot_root(new_root: str, put_old: str) -> None:
     """Make a mount the root (pivot_root(2))."""
     if lib.sys_pivot_root(os.fsencode(new_root), os.fsencode(put_old)):
         fail("pivot_root")
+
+
+def path_beneath(base: int, path: str, *, make: bool = False) -> int:
+    """An O_PATH descriptor of a path below a directory, which no symbolic link leads out of (EXDEV).
+
+    ``make`` makes what is missing, as directories of the mode and owner of ``base``. Raises OSError.
+    """
+    fd = lib.path_beneath(base, os.fsencode(path), make)
+    if fd < 0:
+        fail(f"open {path}")
+    return int(fd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
@@ -11,6 +11,22 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     A name that is not defined stays as it is written; ``$$`` is a plain ``$``, so ``$$(NAME)`` gives ``$(NAME)``; a
     ``$`` before anything else is kept. Values are not expanded again.
     """
+    return _expand(text, lambda name: variables.get(name, f"$({name})"))
+
+
+def names_in(text: str) -> set[str]:
+    """The names that :func:`expand` would look up."""
+    found: set[str] = set()
+
+    def note(name: str) -> str:
+        found.add(name)
+        return ""
+
+    _expand(text, note)
+    return found
+
+
+def _expand(text: str, value: Callable[[str], str]) -> str:
     if "$" not in text:
         return text
     parts: list[str] = []
@@ -28,8 +44,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
                 parts.append("$(")
                 at = dollar + 2
             else:
-                name = text[dollar + 2 : close]
-                parts.append(variables.get(name, f"$({name})"))
+                parts.append(value(text[dollar + 2 : close]))
                 at = close + 1
         else:
             parts.append("$" if follower == "$" else f"${follower}")

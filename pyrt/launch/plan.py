@@ -66,6 +66,7 @@ class CloneTree:
     path: str
     recursive: bool = True
     subpath: str = ""
+    make_subpath: bool = False
 
     def open(self, stack: ExitStack) -> int:
         """Copy the mount; the stack closes it."""
@@ -76,8 +77,7 @@ class CloneTree:
             else:
                 base = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
                 stack.callback(os.close, base)
-                # RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
-                inner = _native.openat2(base, self.subpath, os.O_PATH, 0, 0x08 | 0x02)
+                inner = _native.path_beneath(base, self.subpath, make=self.make_subpath)
                 stack.callback(os.close, inner)
                 fd = _native.open_tree(inner, "", flags | 0x1000)
         except OSError as e:

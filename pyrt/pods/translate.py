@@ -12,26 +12,27 @@ from typing import Final
 import msgspec
 
 from pyrt.images.types import Image
-from pyrt.kube.container import Container, EphemeralContainer, VolumeMount
+from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.expand import expand
 from pyrt.kube.pod import Pod
 from pyrt.kube.qos import qos_class
 from pyrt.kube.resources import ResourceRequirements
+from pyrt.launch.context import UserNamespace
 from pyrt.network.types import HostPort
 from pyrt.pods.compute import cgroup_parent, container_resources, oom_score_adj, pod_resources
 from pyrt.pods.dns import pod_dns
 from pyrt.pods.environment import NOWHERE, Sources, environment
-from pyrt.pods.errors import ContainerConfigError, SandboxConfigError
+from pyrt.pods.errors import SandboxConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.hosts import host_network_hosts, hostname_of, pod_hosts
 from pyrt.pods.model import BackOff
-from pyrt.pods.privileges import container_security
+from pyrt.pods.mounts import container_mount
+from pyrt.pods.privileges import check_non_root, container_security
 from pyrt.runtime.config import (
     ContainerConfig,
     Mount,
     NamespaceMode,
     PodMetadata,
-    Propagation,
     SandboxConfig,
     TmpfsMount,
 )
@@ -45,12 +46,6 @@ RESOURCES: Final = "pyrt.dev/resources"
 """What a container's cgroup has, in the spec's words: a resize compares with it."""
 STARTED_AT: Final = "pyrt.dev/accepted-at"
 TERMINATION_LOG: Final = "/dev/termination-log"
-_PROPAGATION: Final = {
-    None: Propagation.PRIVATE,
-    "None": Propagation.PRIVATE,
-    "HostToContainer": Propagation.HOST_TO_CONTAINER,
-    "Bidirectional": Propagation.BIDIRECTIONAL,
-}
 
 
 def log_directory(pod: Pod, facts: NodeFacts) -> Path:
@@ -76,9 +71,15 @@ def termination_file(pod: Pod, name: str, attempt: int, facts: NodeFacts) -> Pat
 
 
 def sandbox_config(
-    pod: Pod, facts: NodeFacts, *, attempt: int, accepted_at: int, volumes: Mapping[str, PreparedVolume]
+    pod: Pod,
+    facts: NodeFacts,
+    *,
+    attempt: int,
+    accepted_at: int,
+    volumes: Mapping[str, PreparedVolume],
+    user_namespace: UserNamespace | None = None,
 ) -> SandboxConfig:
-    """The sandbox of a pod.
+    """The sandbox of a pod; ``user_namespace``: of one with ``hostUsers: false``.
 
     Raises
     ------
@@ -105,6 +106,7 @@ def sandbox_config(
         ipc=NamespaceMode.NODE if spec.host_ipc else NamespaceMode.POD,
         cgroup_parent=cgroup_parent(meta.uid, qos_class(pod)),
         resources=pod_resources(pod, facts.pids_limit),
+        user_namespace=user_namespace,
         sysctls={sysctl.name: sysctl.value for sysctl in spec.security_context.sysctls}
         if spec.security_context
         else {},
@@ -160,11 +162,12 @@ def container_config(
 
     Raises
     ------
-    ContainerConfigError: an environment variable's source or a mount's volume is missing.
+    ContainerConfigError: an environment variable's source or a mount's volume is missing; it would run as root.
     """
+    check_non_root(pod, container, image.config.user)
     variables = environment(pod, container, facts, addresses, sources)
     qos = qos_class(pod)
-    mounts = [_mount(mount, volumes, variables) for mount in container.volume_mounts]
+    mounts = [container_mount(mount, volumes, variables) for mount in container.volume_mounts]
     if container.termination_message_path:
         mounts.append(
             Mount(
@@ -193,6 +196,7 @@ def container_config(
             container,
             oom_score_adj=oom_score_adj(pod, container, qos, facts.memory_capacity),
             seccomp_root=facts.seccomp_root,
+            apparmor=facts.apparmor_profile if facts.apparmor else None,
         ),
         pid_target=pid_target,
         stop_signal=(container.lifecycle.stop_signal or "") if container.lifecycle is not None else "",
@@ -215,27 +219,6 @@ def resources_of(annotations: Mapping[str, str]) -> ResourceRequirements:
     """The reverse of :func:`resources_annotation`."""
     text = annotations.get(RESOURCES)
     return msgspec.json.decode(text, type=ResourceRequirements) if text else ResourceRequirements()
-
-
-def _mount(mount: VolumeMount, volumes: Mapping[str, PreparedVolume], variables: Mapping[str, str]) -> Mount:
-    volume = volumes.get(mount.name)
-    if volume is None:
-        raise ContainerConfigError("the pod has no such volume", operation=f"mount {mount.name} on {mount.mount_path}")
-    sub_path = expand(mount.sub_path_expr, variables) if mount.sub_path_expr else mount.sub_path
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise ContainerConfigError(
-            "expected a relative path without '..'",
-            operation=f"mount {mount.name} on {mount.mount_path}: subPath {sub_path}",
-        )
-    return Mount(
-        container_path=_absolute(mount.mount_path),
-        host_path=volume.path,
-        readonly=mount.read_only or volume.read_only,
-        recursive_readonly=mount.recursive_read_only in ("Enabled", "IfPossible"),
-        propagation=_PROPAGATION[mount.mount_propagation],
-        sub_path=sub_path,
-        description=volume.description,
-    )
 
 
 def _absolute(path: str) -> str:

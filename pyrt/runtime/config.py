@@ -127,6 +127,8 @@ class Mount:
     propagation: Propagation = Propagation.PRIVATE
     sub_path: str = ""
     """Resolved beneath ``host_path`` without following symlinks out of it."""
+    make_sub_path: bool = True
+    """Make what is missing of ``sub_path``, as directories."""
     description: str = ""
     """For errors and ``explain``: ``emptyDir cache``."""
 
@@ -165,6 +167,8 @@ class ContainerSecurity:
     no_new_privileges: bool = False
     readonly_rootfs: bool = False
     seccomp: Seccomp = field(default_factory=Seccomp)
+    apparmor_profile: str = ""
+    """The name of a profile that the kernel has loaded; empty: none."""
     unmasked_proc: bool = False
     """procMount: Unmasked."""
     rlimits: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -99,6 +99,7 @@ def container_config(
                 PosixRlimit(type=name, soft=soft, hard=hard) for name, (soft, hard) in security.rlimits.items()
             ),
             no_new_privileges=security.no_new_privileges,
+            apparmor_profile="" if security.privileged else security.apparmor_profile,
             # Never what is inherited: the pod process asks for -998.
             oom_score_adj=security.oom_score_adj or 0,
         ),
@@ -190,7 +191,7 @@ def mount_sources(config: ContainerConfig) -> Mapping[str, MountSource]:
     return {
         mount.container_path: MountSource(
             subpath=mount.sub_path,
-            make_subpath=bool(mount.sub_path),
+            make_subpath=bool(mount.sub_path) and mount.make_sub_path,
             bidirectional=mount.propagation is Propagation.BIDIRECTIONAL,
             note=mount.description,
         )

@@ -221,11 +221,18 @@ def test_mounts():
 @pytest.mark.parametrize("expression", ["../x", "/x", "a/../../b"])
 def test_a_sub_path_may_not_leave_its_volume(expression):
     mounts = [{"name": "d", "mountPath": "/d", "subPathExpr": "$(P)"}]
-    with pytest.raises(ContainerConfigError, match=r"without '\.\.'"):
+    with pytest.raises(ContainerConfigError, match=r"must not (contain '\.\.'|be an absolute path)"):
         container(
             {"volumeMounts": mounts, "env": [{"name": "P", "value": expression}]},
             volumes=[{"name": "d", "emptyDir": {}}],
         )
+
+
+@pytest.mark.parametrize("env", [[], [{"name": "P", "value": ""}]])
+def test_a_sub_path_of_a_variable_that_is_not_there(env):
+    mounts = [{"name": "d", "mountPath": "/d", "subPathExpr": "a/$(P)/$(Q)"}]
+    with pytest.raises(ContainerConfigError, match="missing value for P, Q"):
+        container({"volumeMounts": mounts, "env": env}, volumes=[{"name": "d", "emptyDir": {}}])
 
 
 # --- security ------------------------------------------------------------------------------------------------
@@ -233,7 +240,7 @@ def test_a_sub_path_may_not_leave_its_volume(expression):
 
 def test_the_containers_word_wins_over_the_pods():
     security = container(
-        {"securityContext": {"runAsUser": 0, "seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}},
+        {"securityContext": {"runAsUser": 7, "seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}},
         securityContext={
             "runAsUser": 1,
             "runAsGroup": 2,
@@ -243,7 +250,7 @@ def test_the_containers_word_wins_over_the_pods():
             "seccompProfile": {"type": "Unconfined"},
         },
     ).security
-    assert (security.run_as_user, security.run_as_group, security.run_as_non_root) == (0, 2, True)
+    assert (security.run_as_user, security.run_as_group, security.run_as_non_root) == (7, 2, True)
     assert security.supplemental_groups == (3, 4)
     assert security.seccomp == Seccomp("Localhost", Path("/seccomp/p.json"))
 
