@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from pyrt.config import Config, for_instance
+from pyrt.network import Network
+from pyrt.store import Store
 from rootfs.layer import Layer
 from rootfs.layout import Image, Layout
 from tests.integration.daemon.conftest import IMAGE, PATIENCE, PODS, Daemon, finish, make_pod
@@ -124,9 +126,9 @@ def clear_away(instance: Instance) -> None:
     parents = [path for path in Path("/sys/fs/cgroup").glob(f"**/{instance.config.cgroup.parent}") if path.is_dir()]
     for parent in parents:
         instance.until(lambda parent=parent: _removed(parent))
-    for family in ("ip", "ip6", "inet"):
-        command = ["nft", "delete", "table", family, instance.config.network.nft_table]
-        subprocess.run(command, check=False, capture_output=True)
+    # The instance's own database may be on a disk that is full or gone; of the network it knows no more than its pods.
+    with tempfile.TemporaryDirectory() as directory, Store(Path(directory)) as store:
+        Network(instance.config, store).uninstall()
 
 
 def _removed(cgroup: Path) -> bool:
