@@ -47,7 +47,9 @@ def _vector(values: Iterable[str]) -> bytes:
     joined = "\0".join(strings)
     data = joined.encode("utf-8", "surrogateescape") + b"\0" if strings else b""
     if data.count(b"\0") != len(strings):
-        raise LaunchError("a string contains a NUL byte", operation=repr(joined.replace("\0", " ")))
+        # Which one, and not what is in it: variables come from Secrets.
+        number = next(index for index, string in enumerate(strings, 1) if "\0" in string)
+        raise LaunchError(f"string {number} of {len(strings)} contains a NUL byte", operation="exec")
     return _TWO(len(strings), len(data)) + data + _PADDING[len(data) & 3]
 
 

@@ -35,8 +35,9 @@ def command(session: Session, /, filenames: tuple[str, ...], recursive: bool, ou
     the plan of each container, system call by system call.
 
     Of a Job, or another kind with a template of pods, the template's pod is shown. Nothing is run. It needs neither
-    root nor a daemon; if one answers, it is asked for the configuration of images. What is not known before the pod
-    runs is named, and shown as a placeholder.
+    root nor a daemon; if one answers, it is asked for the configuration of images, and for ConfigMaps and Secrets that
+    do not stand beside the pod. What is not known before the pod runs is named, and shown as a placeholder; so is
+    whatever is in a Secret.
     """
     if not filenames:
         raise CliError("must specify -f")
@@ -50,14 +51,17 @@ def command(session: Session, /, filenames: tuple[str, ...], recursive: bool, ou
 
     from pyrt.cli.explain.compose import Composer
     from pyrt.cli.explain.images import LocalImages
+    from pyrt.cli.explain.objects import KINDS, LocalObjects
     from pyrt.cli.explain.subject import subject_of
     from pyrt.cli.explain.text import render
     from pyrt.config import load_config
 
-    composer = Composer(load_config(session.config), LocalImages(session.api))
+    objects = LocalObjects(manifests, session.namespace, session.api)
+    composer = Composer(load_config(session.config), LocalImages(session.api), objects)
     found = []
     failed = False
-    for manifest in manifests:
+    explained = [manifest for manifest in manifests if manifest.object.get("kind") not in KINDS]
+    for manifest in explained or manifests:
         try:
             found.append(composer.explain(subject_of(manifest, session.namespace)))
         except PyrtError as error:

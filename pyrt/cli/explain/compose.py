@@ -7,7 +7,9 @@ from pyrt.cli.explain import placeholders
 from pyrt.cli.explain.cgroups import cgroup_part, place
 from pyrt.cli.explain.images import LocalImages, config_of, image_part
 from pyrt.cli.explain.model import ContainerPart, Explanation, SandboxPart
+from pyrt.cli.explain.objects import ExplainedFiles, LocalObjects
 from pyrt.cli.explain.subject import Subject
+from pyrt.cli.explain.volumes import volume_parts
 from pyrt.config import Config
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
@@ -21,6 +23,7 @@ from pyrt.network import hostinfo, ruleset
 from pyrt.network.ipam import Pool
 from pyrt.network.types import Attachment
 from pyrt.network.veth import attachment, host_name
+from pyrt.pods.environment import Sources
 from pyrt.pods.facts import NodeFacts, gather
 from pyrt.pods.translate import container_config, sandbox_config
 from pyrt.pods.volume_set import plan_volumes
@@ -39,9 +42,10 @@ FIRST = 0
 class Composer:
     """Explains pods for one configuration."""
 
-    def __init__(self, config: Config, local: LocalImages) -> None:
+    def __init__(self, config: Config, local: LocalImages, objects: LocalObjects) -> None:
         self._config = config
         self._local = local
+        self._objects = objects
         self._facts: NodeFacts = gather(config)
         self._paths = RuntimePaths.of(config)
         self._driver = open_driver(config.cgroup.driver, config.cgroup.parent)
@@ -49,8 +53,16 @@ class Composer:
     def explain(self, subject: Subject) -> Explanation:
         """Everything about one pod."""
         pod = subject.pod
-        volumes = plan_volumes(pod, self._facts)
-        sandbox = sandbox_config(pod, self._facts, attempt=0, accepted_at=0, volumes=volumes)
+        unknown = self._objects.imagine(pod)
+        volumes = plan_volumes(pod, self._facts, self._objects)
+        sandbox = sandbox_config(
+            pod,
+            self._facts,
+            attempt=0,
+            accepted_at=0,
+            volumes=volumes,
+            user_namespace=self._facts.id_ranges[0] if pod.spec.host_users is False else None,
+        )
         link = None if sandbox.network is NamespaceMode.NODE else self._attachment(sandbox)
         addresses = link.addresses if link is not None else self._facts.addresses
         containers = []
@@ -60,7 +72,14 @@ class Composer:
                 container.image, config_of(found), int(found.get("layerCount") or 0) if found is not None else 0
             )
             config = container_config(
-                pod, container, self._facts, attempt=0, image=image, volumes=volumes, addresses=addresses
+                pod,
+                container,
+                self._facts,
+                attempt=0,
+                image=image,
+                volumes=volumes,
+                addresses=addresses,
+                sources=Sources(self._objects, ExplainedFiles()),
             )
             containers.append(self._container(kind, sandbox, config, known=found is not None))
         images = {container.image: container.image_pull_policy for _, container in containers_of(pod)}
@@ -74,6 +93,8 @@ class Composer:
             cgroup=cgroup_part(self._driver, sandbox.cgroup_parent, linux_resources(sandbox.resources)),
             nftables=self._nftables(sandbox, link),
             containers=tuple(containers),
+            volumes=volume_parts(pod, self._facts, self._objects, volumes),
+            unknown=unknown,
             warnings=subject.warnings,
             origin=subject.origin,
         )

@@ -41,6 +41,21 @@ class SandboxPart:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumePart:
+    """One volume."""
+
+    name: str
+    kind: str
+    """The word of the manifest: ``emptyDir``."""
+    path: str
+    """Where it is on the machine."""
+    read_only: bool
+    """For every container, whatever its mount says."""
+    files: tuple[str, ...] = ()
+    """Of a volume that is made from API objects: mode and path."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerPart:
     """One container."""
 
@@ -71,6 +86,9 @@ class Explanation:
     cgroup: CgroupPart
     nftables: tuple[str, ...]
     containers: tuple[ContainerPart, ...]
+    volumes: tuple[VolumePart, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Objects that the pod names and nobody knows; made up above."""
     warnings: tuple[str, ...] = field(default=())
     origin: str = ""
     """Where the pod comes from, if not straight from a manifest: a workload's template."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from pyrt.cli.explain.model import CgroupPart, ContainerPart, Explanation
+from pyrt.cli.explain.model import CgroupPart, ContainerPart, Explanation, VolumePart
 from pyrt.cli.explain.placeholders import SANDBOX, UID
 
 
@@ -50,9 +50,20 @@ def _lines(pod: Explanation) -> Iterator[str]:
     yield ""
     yield "nftables"
     yield from _indented(pod.nftables or ("nothing for this pod: it publishes no ports",), 2)
+    yield ""
+    yield "Volumes"
+    yield from _indented([line for volume in pod.volumes for line in _volume(volume)] or ["none"], 2)
+    for text in pod.unknown:
+        yield f"  {text}: nobody knows it; what is made of it stands as a placeholder"
     for container in pod.containers:
         yield ""
         yield from _container(container)
+
+
+def _volume(volume: VolumePart) -> Iterator[str]:
+    yield f"{volume.kind} {volume.name}: {volume.path}" + (", read-only" if volume.read_only else "")
+    for file in volume.files:
+        yield f"  {file}"
 
 
 LOCAL = {
