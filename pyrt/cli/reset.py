@@ -37,6 +37,10 @@ def reset(session: Session, config: Config, *, data: bool) -> Iterator[str]:
         yield from _delete_pods(api)
         yield from _stop_daemon(path)
     yield from _kernel(config)
+    from pyrt.volumes.memory import unmount
+
+    if unmount(config.paths.run / "volumes"):
+        yield f"unmounted {config.paths.run / 'volumes'}"
     if config.paths.run.is_dir():
         shutil.rmtree(config.paths.run)
         yield f"removed {config.paths.run}"

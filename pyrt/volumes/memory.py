@@ -61,6 +61,15 @@ def release(directory: Path) -> None:
             os.rmdir(root)
 
 
+def unmount(root: Path) -> bool:
+    """Take the file system away with whatever is in it; answers whether it was there. Raises OSError."""
+    with _lock:
+        if not _is_mounted(root):
+            return False
+        umount(str(root), _MNT_DETACH)
+    return True
+
+
 def _is_mounted(root: Path) -> bool:
     return os.path.ismount(root)
 
