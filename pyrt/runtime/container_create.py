@@ -20,6 +20,7 @@ from pyrt.runtime.container_spec import container_config, mount_sources
 from pyrt.runtime.container_user import resolve_user
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import CreateError, RuntimeFailure, StateError
+from pyrt.runtime.mountpoints import root_layers
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.pid_namespace import pid_target
 from pyrt.runtime.program import die_with_pod
@@ -125,7 +126,7 @@ def container_context(
     directory = paths.container(container_id)
     return ContainerContext(
         root=OverlayRoot(
-            layers=(paths.mountpoints, *map(str, config.image.layers)),
+            layers=root_layers(config, paths.mountpoints),
             upper=f"{directory}/upper",
             work=f"{directory}/work",
             mountpoint=directory,

@@ -31,6 +31,7 @@ from pyrt.runtime.config import ContainerConfig, NamespaceMode, SandboxConfig
 from pyrt.runtime.container_spec import HostFacts, command_of, mount_sources
 from pyrt.runtime.container_spec import container_config as container_spec
 from pyrt.runtime.etc_files import hostname_text, hosts_text, resolv_text
+from pyrt.runtime.mountpoints import root_layers
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_plan import sandbox_places, sandbox_plan
@@ -139,7 +140,7 @@ class Composer:
         path = f"{sandbox.cgroup_parent}/{config.name}"
         context = ContainerContext(
             root=OverlayRoot(
-                layers=tuple(str(layer)[1:] for layer in config.image.layers),
+                layers=tuple(map(placeholders.shown, root_layers(config, self._paths.mountpoints))),
                 upper=f"{directory}/upper",
                 work=f"{directory}/work",
                 mountpoint=directory,

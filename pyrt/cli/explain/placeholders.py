@@ -19,6 +19,11 @@ UNKNOWN_IMAGE = "its entrypoint, environment, working directory, user and layers
 UNKNOWN_LAYERS = "the directories of the image's layers"
 
 
+def shown(directory: str) -> str:
+    """A layer as it is printed: a made-up one is no path."""
+    return directory.removeprefix("/") if directory.startswith("/<") else directory
+
+
 def image(reference: str, known: ImageConfig | None, layers: int) -> Image:
     """An image with as many made-up layers as it has, or one if nobody knows."""
     directories = tuple(Path(f"/<layer {number + 1}>") for number in range(layers or 1))
