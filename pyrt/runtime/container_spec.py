@@ -200,7 +200,9 @@ def mount_sources(config: ContainerConfig) -> Mapping[str, MountSource]:
 
 
 def _needs_slave_root(config: ContainerConfig) -> bool:
-    return any(mount.propagation is not Propagation.PRIVATE for mount in config.mounts)
+    """Recursive as it is, it would make slaves of the mounts that are to stay shared."""
+    kinds = {mount.propagation for mount in config.mounts}
+    return Propagation.HOST_TO_CONTAINER in kinds and Propagation.BIDIRECTIONAL not in kinds
 
 
 def _seccomp(config: ContainerConfig, bounding: tuple[str, ...], facts: HostFacts) -> LinuxSeccomp | None:
