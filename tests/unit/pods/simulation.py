@@ -41,6 +41,11 @@ class World:
     on_action: Callable[[World, Action], None] | None = None
     unstarted: set[str] = field(default_factory=set)
     """Containers whose next instance's startup probe has not passed yet."""
+    hook_seconds: float = 0
+    """How long each lifecycle hook takes."""
+    hooks_fail: bool = False
+    hooks_done_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By container id and attribute (``post_start``)."""
 
     # --- driving ----------------------------------------------------------------------------------------------------
 
@@ -49,6 +54,7 @@ class World:
             if self.removed:
                 return
             self._finish_pulls()
+            self._finish_hooks()
             self.pod.status = compute_status(self.pod, self.observed, self.now, NODE)
             if self.on_round is not None:
                 self.on_round(self)
@@ -68,7 +74,8 @@ class World:
         until = self.now + int(seconds * SECOND)
         self.step()
         while not self.removed:
-            events = [t for t in (self.last.wake_at, *self.pulls_done_at.values(), *self._kills()) if t]
+            ends = (*self.pulls_done_at.values(), *self.hooks_done_at.values())
+            events = [t for t in (self.last.wake_at, *ends, *self._kills()) if t]
             nearest = min((t for t in events if t > self.now), default=until)
             if nearest >= until:
                 break
@@ -96,6 +103,13 @@ class World:
         for found in self.observed.containers:
             if found.name == name and found.live:
                 self._swap(found, dataclasses.replace(found, started=True))
+        self.step()
+
+    def fails(self, name: str, probe: str = "liveness") -> None:
+        """A probe of a container has failed often enough."""
+        for found in self.observed.containers:
+            if found.name == name and found.state is ContainerState.RUNNING:
+                self._swap(found, dataclasses.replace(found, unhealthy=probe))
         self.step()
 
     def delete(self, grace: int = 30) -> None:
@@ -166,6 +180,26 @@ class World:
                 failure = Failure.after(image.failure, *error, self.now)
                 self._image(name, ObservedImage(image.image, image.attempt, ImageState.FAILED, failure=failure))
 
+    def _begin_hook(self, container_id: str, point: str) -> None:
+        found = next(c for c in self.observed.containers if c.id == container_id)
+        assert found.state is ContainerState.RUNNING
+        assert getattr(found, point) is None, f"{point} twice"
+        hook = model.Hook(model.HookState.RUNNING, self.now)
+        self._swap(found, dataclasses.replace(found, **{point: hook}))  # type: ignore[arg-type]
+        self.hooks_done_at[container_id, point] = self.now + int(self.hook_seconds * SECOND)
+        self._finish_hooks()
+
+    def _finish_hooks(self) -> None:
+        for (container_id, point), at in list(self.hooks_done_at.items()):
+            if at > self.now:
+                continue
+            del self.hooks_done_at[container_id, point]
+            state = model.HookState.FAILED if self.hooks_fail else model.HookState.DONE
+            for found in self.observed.containers:
+                if found.id == container_id and (hook := getattr(found, point)) is not None:
+                    ended = {point: dataclasses.replace(hook, state=state, message="no" if self.hooks_fail else "")}
+                    self._swap(found, dataclasses.replace(found, **ended))
+
     def _kills(self) -> list[int]:
         return [c.stop_deadline for c in self.observed.containers if c.live and c.stop_deadline]
 
@@ -228,11 +262,16 @@ class World:
             case model.StopContainer(container_id, _, grace, reason, _):
                 found = next(c for c in o.containers if c.id == container_id)
                 assert found.live
-                self._swap(
-                    found,
-                    dataclasses.replace(found, stop_deadline=self.now + grace * SECOND, stop_reason=reason),
-                )
+                deadline, began = self.now + grace * SECOND, found.stop_began or self.now
+                stopped = dataclasses.replace(found, stop_deadline=deadline, stop_reason=reason, stop_began=began)
+                self._swap(found, stopped)
                 self._kill_overdue()
+            case model.RunPostStart(container_id):
+                self._begin_hook(container_id, "post_start")
+            case model.RunPreStop(container_id, _, reason, _):
+                found = next(c for c in o.containers if c.id == container_id)
+                self._swap(found, dataclasses.replace(found, stop_reason=reason, stop_began=self.now))
+                self._begin_hook(container_id, "pre_stop")
             case model.RemoveContainer(container_id):
                 assert not next(c for c in o.containers if c.id == container_id).live
                 self._change(containers=tuple(c for c in o.containers if c.id != container_id))

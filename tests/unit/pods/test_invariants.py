@@ -18,9 +18,10 @@ from pyrt.kube.container import Container, ContainerRestartRule, ContainerRestar
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.podstatus import ContainerStatus, PodStatus
+from pyrt.kube.probes import Lifecycle, LifecycleHandler, SleepAction
 from pyrt.pods import model
 from pyrt.pods.backoff import RESET_SECONDS, back_off_key
-from pyrt.pods.model import SECOND, ContainerKind, ObservedContainer
+from pyrt.pods.model import SECOND, ContainerKind, HookState, ObservedContainer
 from pyrt.pods.reconcile import LEAST_GRACE_SECONDS
 from pyrt.pods.reset import find_reset
 from pyrt.pods.restart import is_sidecar, latest_by_name
@@ -47,7 +48,11 @@ RULES = [
 def containers(draw: st.DrawFn, name: str, image: str, policies: list[str | None]) -> Container:
     policy = draw(st.sampled_from(policies))
     rules = draw(st.lists(st.sampled_from(RULES), max_size=2)) if policy not in (None, "Always") else []
-    return Container(name=name, image=image, restart_policy=policy, restart_policy_rules=rules)
+    sleep = LifecycleHandler(sleep=SleepAction(seconds=1))
+    lifecycle = draw(st.sampled_from([None, None, Lifecycle(post_start=sleep), Lifecycle(pre_stop=sleep)]))
+    if name.startswith("init") and policy != "Always":
+        lifecycle = None
+    return Container(name=name, image=image, restart_policy=policy, restart_policy_rules=rules, lifecycle=lifecycle)
 
 
 @st.composite
@@ -80,6 +85,8 @@ steps = st.lists(
         st.tuples(st.just("exit"), st.tuples(st.integers(0, 5), st.sampled_from(EXIT_CODES))),
         st.tuples(st.just("slow start"), st.sampled_from(["init0", "init1", "app0"])),
         st.tuples(st.just("started"), st.sampled_from(["init0", "init1", "app0"])),
+        st.tuples(st.just("unhealthy"), st.integers(0, 5)),
+        st.tuples(st.just("hooks"), st.tuples(st.sampled_from([0, 1, 7, 100000]), st.booleans())),
         st.tuples(st.just("lose"), st.none()),
         st.tuples(st.just("pulls"), st.booleans()),
         st.tuples(st.just("starts"), st.booleans()),
@@ -143,6 +150,12 @@ class Watcher:
         match action:
             case model.StartContainer():
                 self._start(world, action)
+            case model.StopContainer() if action.grace_seconds > LEAST_GRACE_SECONDS:
+                stopped = next(c for c in world.observed.containers if c.id == action.container_id)
+                hook = stopped.pre_stop
+                assert hook is None or hook.state is not HookState.RUNNING, "a stop that does not wait for its hook"
+                if action.reason in ("Deleted", "Finished", "DeadlineExceeded"):
+                    self._stop(world, action)
             case model.StopContainer(reason=reason) if reason in ("Deleted", "Finished", "DeadlineExceeded"):
                 self._stop(world, action)
 
@@ -150,6 +163,8 @@ class Watcher:
         pod, observed = world.pod, world.observed
         assert pod.metadata.deletion_timestamp is None, "a deleted pod starts a container"
         assert pod.status.phase not in ("Succeeded", "Failed"), "a pod that has ended starts a container"
+        hooks = [c.post_start for c in observed.containers if c.live and c.post_start is not None]
+        assert all(h.state is not HookState.RUNNING for h in hooks), "a container is started beside a postStart hook"
         last = latest_by_name(observed.containers).get(action.name)
         attempts = self.starts.setdefault(action.name, [])
         if action.name not in world.start_errors:
@@ -227,6 +242,12 @@ def drive(world: World, watcher: Watcher, kind: str, value: Any) -> None:
             world.unstarted.add(value)
         case "started":
             world.passes(value)
+        case "unhealthy":
+            running = sorted(set(world.running()))
+            if running:
+                world.fails(running[value % len(running)])
+        case "hooks":
+            world.hook_seconds, world.hooks_fail = value
         case "lose":
             world.lose_sandbox()
             world.step()
