@@ -100,7 +100,7 @@
 	X(65, EXEC, "svv")            /* program, arguments, environment */                                                \
 	X(66, CLOSE_ON_EXEC, "u")     /* every descriptor from 3 + this number on */                                       \
 	X(67, SESSION_KEYRING, "")    /* a new one without a name: nothing of the runtime's or another container's keys */ \
-	X(68, FS_IDS, "uu")           /* uid, gid of files that the player makes; capabilities stay as they are */         \
+	X(68, EFFECTIVE_IDS, "uu")     /* uid, gid, of what the player makes too; capabilities stay as they are */            \
 	X(69, CLOSE_FDS, "")          /* the table and all slots: nothing of them is left to be taken */                   \
 	X(70, BIRTH, "q")             /* CLONE_NEW*: go on in a new process, our parent's child, in the PID namespace that children are born into */
 

@@ -160,22 +160,16 @@ int do_USER(struct player *pl, const struct arg *a)
 	return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 }
 
-/* setfsuid(2) from root to another takes effective capabilities away; they are taken back, for what root may mount and
- * own it may make for others. */
-int do_FS_IDS(struct player *pl, const struct arg *a)
+/* The owner of what is made, and whom the kernel takes the writer of a namespace's sysctl for. An effective user who is
+ * not root has no effective capabilities (capabilities(7)); they are taken back, for the real one still is root. */
+int do_EFFECTIVE_IDS(struct player *pl, const struct arg *a)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	uint32_t uid = (uint32_t)a[0].number, gid = (uint32_t)a[1].number;
 
 	(void)pl;
-	sys_setfsgid(gid);
-	sys_setfsuid(uid);
-	if (sys_setfsgid(~0u) != (int)gid || sys_setfsuid(~0u) != (int)uid) {
-		errno = EPERM;
-		return -1;
-	}
-	if (syscall(SYS_capget, &header, data) != 0)
+	if (syscall(SYS_setresgid, -1, (uint32_t)a[1].number, -1) != 0 ||
+	    syscall(SYS_setresuid, -1, (uint32_t)a[0].number, -1) != 0 || syscall(SYS_capget, &header, data) != 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
 		data[i].effective = data[i].permitted;

@@ -99,17 +99,6 @@ static inline int sys_setgroups(size_t n, const uint32_t *groups)
 	return (int)syscall(SYS_setgroups, n, groups);
 }
 
-/* Both answer the former id, whether or not they have changed it. */
-static inline int sys_setfsuid(uint32_t uid)
-{
-	return (int)syscall(SYS_setfsuid, uid);
-}
-
-static inline int sys_setfsgid(uint32_t gid)
-{
-	return (int)syscall(SYS_setfsgid, gid);
-}
-
 static inline int sys_setresgid(uint32_t gid)
 {
 	return (int)syscall(SYS_setresgid, gid, gid, gid);

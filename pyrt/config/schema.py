@@ -30,6 +30,8 @@ SIGNALS = (
     "pid.available",
 )
 """What the node watches: kubelet's eviction signals."""
+_IDS_END = 2**32 - 65536
+"""Beyond lie the id that means none and those that other things use as their last."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
 
@@ -351,8 +353,26 @@ class Runtime(Section, frozen=True, kw_only=True):
     """A profile (JSON, containers' format) in place of the built-in RuntimeDefault."""
     seccomp_root: Path = Path("/etc/pyrt/seccomp")
     """Localhost profiles are found beneath it."""
+    apparmor_profile: str = ""
+    """The loaded AppArmor profile that RuntimeDefault means, also for containers that name none. Empty: none, and
+    RuntimeDefault is refused."""
+    userns_first_id: int = 65536
+    """The first id on the host that pods with ``hostUsers: false`` get; a multiple of 65536, 65536 or more."""
+    userns_ids_per_pod: int = 65536
+    """How many user and group ids such a pod has; a multiple of 65536 (kubelet's userNamespaces.idsPerPod)."""
+    userns_max_pods: int = 1000
+    """For how many such pods there are ids. All of them lie below 4294901760."""
 
     def __post_init__(self) -> None:
+        first, length, count = self.userns_first_id, self.userns_ids_per_pod, self.userns_max_pods
+        for key, value in (("userns_first_id", first), ("userns_ids_per_pod", length)):
+            _require(value > 0 and value % 65536 == 0, key, f"expected a multiple of 65536, got {value}")
+        _require(count >= 0, "userns_max_pods", f"expected 0 or more, got {count}")
+        _require(
+            first + length * count <= _IDS_END,
+            "userns_max_pods",
+            f"expected ids below {_IDS_END}, got {count} times {length} from {first} on",
+        )
         _require(
             1 <= self.crash_loop_max_seconds <= 300,
             "crash_loop_max_seconds",

@@ -64,7 +64,7 @@ VOLUME_TYPES = (
 
 _REFUSED = Support(Level.REFUSED)
 _ONE_NODE = Support(Level.WARNED, "has no effect: pyrt has a single node")
-_APP_ARMOR = Support(Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined")
+_NO_SELINUX = Support(Level.REFUSED, "SELinux labels are not supported: containers are not labelled")
 _HOST_PROCESS = Support(Level.REFUSED, "Windows options are not supported: pyrt runs Linux containers")
 
 
@@ -104,7 +104,6 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         "runtimeClassName": _REFUSED,
         "overhead": _REFUSED,
         "resourceClaims": _REFUSED,
-        "hostUsers": Support(Level.REFUSED, only=lambda v: v is False, values="false"),
     },
     Container: {
         "volumeDevices": Support(Level.REFUSED, "block volumes are not supported by pyrt"),
@@ -140,18 +139,12 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
     },
     SecurityContext: {
         "windowsOptions": _HOST_PROCESS,
-        "seLinuxOptions": _REFUSED,
-        "appArmorProfile": Support(
-            Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined"
-        ),
+        "seLinuxOptions": _NO_SELINUX,
     },
     PodSecurityContext: {
         "windowsOptions": _HOST_PROCESS,
-        "seLinuxOptions": _REFUSED,
+        "seLinuxOptions": _NO_SELINUX,
         "seLinuxChangePolicy": _warned("has no effect: volumes are not relabelled"),
-        "appArmorProfile": Support(
-            Level.REFUSED, only=lambda v: v.type != "Unconfined", values="other than Unconfined"
-        ),
     },
 }
 """Type to JSON name to line."""

@@ -20,7 +20,6 @@ from pyrt.launch.operations import (
     MakeDirectory,
     MountNew,
     Operation,
-    ProcWrite,
     SessionKeyring,
     SetAttributes,
     SetNs,
@@ -33,6 +32,7 @@ from pyrt.launch.options import parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_root
+from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Config, Linux, LinuxNamespace, Process
 
@@ -114,6 +114,11 @@ def find_namespaces(listed: tuple[LinuxNamespace, ...]) -> dict[str, LinuxNamesp
     return found
 
 
+def own_namespaces(linux: Linux) -> int:
+    """CLONE_NEW* of the namespaces that the spec names: made for the container, or joined."""
+    return sum(NAMESPACES[namespace.type] for namespace in linux.namespaces)
+
+
 def _birth(
     namespaces: dict[str, LinuxNamespace], context: ContainerContext, fds: FdTable
 ) -> tuple[int, list[Operation], int | None]:
@@ -170,7 +175,7 @@ def _filesystem(
     if makes_dev:
         ops.append(DEFAULT_DEV)
     ops += make_devices(linux.devices)
-    writes = [*oom_score(process), *sysctls(linux.sysctl), *labels(process, context.features)]
+    writes = [*oom_score(process), *sysctls(linux.sysctl, own_namespaces(linux)), *labels(process, context.features)]
     if writes:
         # Through /proc as it has just been mounted, or through a procfs of one's own if something else lies over that.
         # (A procfs mounted read-only has left the slot empty.)
@@ -209,14 +214,3 @@ def terminal(process: Process, ops: list[Operation | Block], fds: FdTable) -> Te
     if not has_pts:
         raise LaunchError("needs a devpts on /dev/pts", operation="process.terminal")
     return Terminal(fds.add(CONSOLE), PTS, "ptmx", ROOT, "/dev/console", rows, columns)
-
-
-def sysctls(values: dict[str, str]) -> list[Operation | Block]:
-    """Kernel parameters of the process's own namespaces. Dots separate, unless slashes do (sysctl(8))."""
-    ops: list[Operation | Block] = []
-    for name, value in values.items():
-        path = name if "/" in name else name.replace(".", "/")
-        if not path or ".." in path.split("/") or path.startswith("/"):
-            raise LaunchError("not the name of a kernel parameter", operation=f"sysctl {name}")
-        ops.append(ProcWrite(PROC, f"sys/{path}", value.encode(), note=f"set sysctl {name} = {value}"))
-    return ops

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
-from pyrt.launch.container import PRIVATE_PROC, find_namespaces, join_cgroup, sysctls, terminal
+from pyrt.launch.container import PRIVATE_PROC, find_namespaces, join_cgroup, own_namespaces, terminal
 from pyrt.launch.context import ContainerContext, ExecContext, OverlayRoot, UserNamespace
 from pyrt.launch.devices import DEFAULT_DEV, make_devices
 from pyrt.launch.errors import LaunchError
@@ -33,7 +33,7 @@ from pyrt.launch.operations import (
     Birth,
     Block,
     Dumpable,
-    FsIds,
+    EffectiveIds,
     MakeDirectory,
     Open,
     Operation,
@@ -53,6 +53,7 @@ from pyrt.launch.options import parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_overlay
+from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Config, Linux, Mount, Process
 
@@ -61,7 +62,7 @@ FIND = Block.of(UserNamespaceOfNetwork(USERNS))
 ENTER = Block.of(SetNs(USERNS, k.CLONE_NEWUSER, "the pod"), User(0, 0))
 _SESSION = Block.of(SetSid(), SessionKeyring())
 _ISOLATE = Block.of(Propagation(HOST, "/", k.MS_SLAVE))
-_AS_ROOT = Block.of(FsIds(0, 0))
+_AS_ROOT = Block.of(EffectiveIds(0, 0))
 _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
 _HOLD_ROOT = Block.of(Open(ROOT, HOST, "/"))
 
@@ -96,7 +97,7 @@ def compile_mapped_container(spec: Config, context: ContainerContext) -> Plan:
     ops: list[Operation | Block] = [_BEGIN, *join_cgroup(context.cgroup), *context.before_root, FIND]
     ops += _with_the_hosts_rights(process, linux, context, ids)
     ops += _root(context)
-    ops.append(FsIds(ids.first, ids.first))
+    ops.append(EffectiveIds(ids.first, ids.first))
     mounts = _mounts(spec.mounts, context, fds, own_cgroup=own_cgroup)
     ops += mounts.outside
     if mounts.has_dev:
@@ -138,7 +139,7 @@ def _with_the_hosts_rights(
 ) -> list[Operation | Block]:
     """What root of a user namespace may not do: it is passed on to the program, across the second birth too."""
     ops: list[Operation | Block] = []
-    writes = [*oom_score(process), *sysctls(linux.sysctl), *labels(process, context.features)]
+    writes = [*oom_score(process), *sysctls(linux.sysctl, own_namespaces(linux)), *labels(process, context.features)]
     if writes:
         ops += [PRIVATE_PROC, *writes]
     ops += limits(process)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
-from pyrt.launch.container import PRIVATE_PROC, join_cgroup, sysctls
+from pyrt.launch.container import PRIVATE_PROC, join_cgroup
 from pyrt.launch.context import CgroupPlace, UserNamespace
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.operations import (
@@ -18,7 +18,7 @@ from pyrt.launch.operations import (
     PROC,
     Bind,
     Block,
-    FsIds,
+    EffectiveIds,
     Hostname,
     JoinCgroup,
     MountNew,
@@ -31,6 +31,7 @@ from pyrt.launch.operations import (
     Unshare,
 )
 from pyrt.launch.plan import Plan
+from pyrt.launch.sysctls import sysctls
 
 _HOST_NETLINK = Block.of(NetlinkOpen(HOST_NETLINK))
 _POD_NETLINK = Block.of(NetlinkOpen(POD_NETLINK))
@@ -95,7 +96,8 @@ def compile_sandbox(context: SandboxContext) -> Plan:
             raise LaunchError("needs a UTS namespace of its own", operation=f"set hostname {context.hostname}")
         ops.append(Hostname(context.hostname))
     if context.sysctls or context.oom_score_adj is not None:
-        ops += [PRIVATE_PROC, *sysctls(context.sysctls)]
+        ops.append(PRIVATE_PROC)
+        ops += _as_root(context.user_namespace, sysctls(context.sysctls, context.namespaces))
     if context.oom_score_adj is not None:
         ops.append(OomScoreAdj(PROC, context.oom_score_adj))
     ops += _network(context)
@@ -109,8 +111,14 @@ def compile_sandbox(context: SandboxContext) -> Plan:
 
 def _user_namespace(ids: UserNamespace, namespaces: int) -> list[Operation | Block]:
     """A new IPC namespace has a file system of message queues, whose root belongs to whoever makes it."""
-    make = NewUserNamespace(namespaces & ~k.CLONE_NEWNS, ids.map, ids.map)
-    return [FsIds(ids.first, ids.first), make, FsIds(0, 0)]
+    return _as_root(ids, [NewUserNamespace(namespaces & ~k.CLONE_NEWNS, ids.map, ids.map)])
+
+
+def _as_root(ids: UserNamespace | None, ops: list[Operation | Block]) -> list[Operation | Block]:
+    """As the root of the pod: its IPC namespace's sysctls can be written by nobody else (ipc/ipc_sysctl.c)."""
+    if ids is None or not ops:
+        return ops
+    return [EffectiveIds(ids.first, ids.first), *ops, EffectiveIds(0, 0)]
 
 
 def _network(context: SandboxContext) -> list[Operation | Block]:

@@ -149,6 +149,16 @@ class Actions:
         if action.attempt:
             self._state.tell("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         first = self._next_after(action, observed)
+        if self._state.pod.spec.host_users is False:
+            try:
+                await self._make_sandbox(action, first)
+            finally:
+                self._tools.user_namespaces.settled(self._state.pod.metadata.uid)
+        else:
+            await self._make_sandbox(action, first)
+
+    async def _make_sandbox(self, action: CreateSandbox, first: StartContainer | None) -> None:
+        pod = self._state.pod
         try:
             config = translate.sandbox_config(
                 self._state.view,
@@ -156,6 +166,9 @@ class Actions:
                 attempt=action.attempt,
                 accepted_at=self._state.accepted_at,
                 volumes=self._state.volumes.prepared,
+                user_namespace=None
+                if pod.spec.host_users is not False
+                else self._tools.user_namespaces.take(pod.metadata.uid),
             )
             container = self._container_config(first, ()) if first is not None else None
         except ContainerConfigError:

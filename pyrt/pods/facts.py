@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyrt.config import Config
+from pyrt.launch.features import probe
 from pyrt.pods.allocation import UNLIMITED, Allocatable, Demand
 from pyrt.pods.capacity import allocatable, machine, resource_list
 from pyrt.pods.dns import ClusterDns, read_resolv_conf
+from pyrt.pods.user_namespaces import IdRanges
 from pyrt.runtime.config import DnsConfig
 
 
@@ -46,6 +48,12 @@ class NodeFacts:
     """The whole machine."""
     room: Allocatable = UNLIMITED
     """``allocatable`` in figures."""
+    apparmor: bool = False
+    """Whether the kernel has it."""
+    apparmor_profile: str = ""
+    """What RuntimeDefault means."""
+    id_ranges: IdRanges = field(default_factory=IdRanges)
+    """For pods with ids of their own."""
 
 
 def gather(config: Config) -> NodeFacts:
@@ -74,6 +82,11 @@ def gather(config: Config) -> NodeFacts:
         allocatable=resource_list(room),
         capacity=capacity,
         room=room,
+        apparmor=probe().apparmor,
+        apparmor_profile=config.runtime.apparmor_profile,
+        id_ranges=IdRanges(
+            config.runtime.userns_first_id, config.runtime.userns_ids_per_pod, config.runtime.userns_max_pods
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
+from pyrt.pods.apparmor import asks_for_apparmor
 from pyrt.pods.model import SECOND, Observed, ObservedContainer, ObservedSandbox
 from pyrt.pods.reset import NONE, Reset, find_reset
 from pyrt.pods.restart import is_sidecar, newest_sandbox, ran_for_good, restarts, should_restart, usable_sandbox
@@ -17,6 +18,7 @@ TERMINAL = ("Succeeded", "Failed")
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 REFUSED = "Pod was rejected: "
 """Before the message of pods that are never begun (kubelet, ``rejectPod``)."""
+NO_APPARMOR_MESSAGE = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
 WRONG_OS_MESSAGE = "Failed to admit pod as the OS field doesn't match node OS"
 
 
@@ -90,6 +92,8 @@ def verdict(pod: Pod, observed: Observed, now: int) -> Verdict | None:
         return Verdict(observed.rejection.reason, REFUSED + observed.rejection.message)
     if pod.spec.os is not None and pod.spec.os.name not in ("", "linux"):
         return Verdict("PodOSNotSupported", REFUSED + WRONG_OS_MESSAGE)
+    if not observed.apparmor and asks_for_apparmor(pod):
+        return Verdict("AppArmor", REFUSED + NO_APPARMOR_MESSAGE)
     if sysctl := forbidden(pod, observed.allowed_unsafe_sysctls):
         return Verdict("SysctlForbidden", f'{REFUSED}forbidden sysctl: "{sysctl}" not allowlisted')
     if observed.eviction is not None:

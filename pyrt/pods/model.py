@@ -241,6 +241,8 @@ class Observed:
     volumes_stale: bool = False
     """Something that a volume is made from has changed."""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
+    apparmor: bool = True
+    """Whether the kernel has it."""
     """What the node lets pods ask for beyond the safe set."""
     rejection: Rejection | None = None
     """The node did not take the pod."""

@@ -34,6 +34,7 @@ from pyrt.pods.model import (
     User,
 )
 from pyrt.pods.probes import Prober
+from pyrt.pods.user_namespaces import UserNamespaces
 from pyrt.pods.volume_set import VolumeSet
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
@@ -70,6 +71,7 @@ class Tools:
     starting: asyncio.Semaphore
     """How many sandboxes are made at the same time."""
     prober: Prober
+    user_namespaces: UserNamespaces
 
 
 @dataclass(slots=True)
@@ -194,6 +196,7 @@ class PodState:
             volumes_failure=self.volumes_failure,
             volumes_stale=self.volumes.stale,
             allowed_unsafe_sysctls=self.tools.facts.allowed_unsafe_sysctls,
+            apparmor=self.tools.facts.apparmor,
             longest_back_off=self.tools.facts.longest_back_off,
             rejection=self.rejection,
             eviction=self.eviction,

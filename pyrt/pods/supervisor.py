@@ -32,6 +32,7 @@ from pyrt.pods.probes import Prober
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
 from pyrt.pods.worker import PodWorker
+from pyrt.pods.user_namespaces import UserNamespaces
 from pyrt.runtime import Runtime
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
 from pyrt.store import Conflict, NotFound, Store, StoredObject, StoreError
@@ -86,6 +87,7 @@ class Supervisor:
             starting=asyncio.Semaphore(_PARALLEL_STARTS),
             prober=Prober(runtime),
         )
+            user_namespaces=UserNamespaces(facts.id_ranges, runtime.list_sandboxes),
 
     # --- start and stop -------------------------------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ def validate_pod_spec(spec: PodSpec, path: str = "spec") -> list[FieldError]:
             errors.append(not_supported(where, value, supported) if value else required(where))
     if spec.security_context is not None:
         errors += validate_pod_security(spec.security_context, spec, f"{path}.securityContext")
+    if spec.host_users is False:
+        errors += _own_users(spec, path)
     errors += _dns(spec, f"{path}.dnsConfig")
     for index, gate in enumerate(spec.readiness_gates):
         where = f"{path}.readinessGates[{index}].conditionType"
@@ -68,6 +70,12 @@ def _host_network(spec: PodSpec, path: str) -> list[FieldError]:
         for index, port in enumerate(container.ports)
         if port.host_port != port.container_port
     ]
+
+
+def _own_users(spec: PodSpec, path: str) -> list[FieldError]:
+    # The two names are the API server's, capitals and all (validateHostUsers).
+    hosts = (("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc))
+    return [forbidden(f"{path}.{name}", "when `hostUsers` is false") for name, value in hosts if value]
 
 
 def _identity(spec: PodSpec, path: str) -> list[FieldError]:

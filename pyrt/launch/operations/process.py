@@ -275,8 +275,8 @@ class CloseOnExec(Operation):
 
 @operation
 @dataclass(frozen=True, slots=True)
-class FsIds(Operation):
-    """Owner of what the player makes from here on (setfsuid(2)); its capabilities stay."""
+class EffectiveIds(Operation):
+    """Whom the player is taken for, and who owns what it makes, from here on; its capabilities stay."""
 
     CODE = 68
     SIGNATURE = "uu"
@@ -284,7 +284,7 @@ class FsIds(Operation):
     gid: int
 
     def describe(self) -> str:
-        return f"make files as {self.uid}:{self.gid}"
+        return f"act as {self.uid}:{self.gid}"
 
 
 @operation

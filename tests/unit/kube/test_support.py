@@ -39,7 +39,6 @@ def test_what_everyone_uses_is_honoured() -> None:
         ),
         ("volumes: [{name: a, nfs: {server: a, path: /}}]", "spec.volumes[0].nfs"),
         ("volumes: [{name: a, emptyDir: {medium: Disk}}]", "spec.volumes[0].emptyDir.medium"),
-        ("hostUsers: false", "spec.hostUsers"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(spec: str, path: str) -> None:
