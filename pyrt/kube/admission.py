@@ -8,6 +8,9 @@ from pyrt.kube.scheduling import Toleration
 EVERY_POD_TOLERATES = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 """Taints that every pod endures for five minutes."""
 
+PRIORITY_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+"""The classes that every cluster has (``pkg/apis/scheduling``)."""
+
 _TOLERATION_SECONDS = 300
 
 
@@ -17,7 +20,7 @@ def admit_pod(pod: Pod) -> None:
     spec.service_account_name = spec.service_account_name or spec.service_account or "default"
     spec.service_account = spec.service_account_name
     if spec.priority is None:
-        spec.priority = 0
+        spec.priority = PRIORITY_CLASSES.get(spec.priority_class_name, 0)
     if spec.preemption_policy is None:
         spec.preemption_policy = "PreemptLowerPriority"
     for key in EVERY_POD_TOLERATES:

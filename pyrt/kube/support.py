@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from pyrt.kube.admission import EVERY_POD_TOLERATES
+from pyrt.kube.admission import EVERY_POD_TOLERATES, PRIORITY_CLASSES
 from pyrt.kube.base import KubeStruct
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.field import FieldError, forbidden
@@ -68,6 +68,15 @@ _NO_SELINUX = Support(Level.REFUSED, "SELinux labels are not supported: containe
 _HOST_PROCESS = Support(Level.REFUSED, "Windows options are not supported: pyrt runs Linux containers")
 
 
+def _extended(resources: dict[str, str]) -> bool:
+    return any("/" in name for name in resources)
+
+
+_EXTENDED = Support(
+    Level.REFUSED, "extended resources are not supported: there are no device plugins", _extended, "extended resources"
+)
+
+
 def _warned(note: str, only: Callable[[Any], bool] | None = None, values: str = "") -> Support:
     return Support(Level.WARNED, note, only, values)
 
@@ -87,8 +96,11 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
             lambda v: v not in ("", "default-scheduler"),
             "other than default-scheduler",
         ),
-        "priorityClassName": _warned("has no effect: pyrt has no priority classes"),
-        "priority": _warned("has no effect: pods are not preempted", lambda v: v != 0, "other than 0"),
+        "priorityClassName": _warned(
+            "has no effect: pyrt has no other priority classes",
+            lambda v: v and v not in PRIORITY_CLASSES,
+            "other than system-node-critical and system-cluster-critical",
+        ),
         "preemptionPolicy": _warned(
             "has no effect: pods are not preempted", lambda v: v != "PreemptLowerPriority", "Never"
         ),
@@ -113,7 +125,7 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
         for name in NOT_FOR_EPHEMERAL
     },
     LifecycleHandler: {"tcpSocket": _warned("is taken for compatibility only: such a hook fails when it is run")},
-    ResourceRequirements: {"claims": _REFUSED},
+    ResourceRequirements: {"claims": _REFUSED, "limits": _EXTENDED, "requests": _EXTENDED},
     Volume: {
         name: _REFUSED for name in Volume.__struct_encode_fields__ if name != "name" and name not in VOLUME_TYPES
     },

@@ -61,8 +61,8 @@ def test_the_pods_own_make_its_class() -> None:
         (
             "{limits: {ephemeral-storage: 1Gi}}",
             [],
-            'spec.resources.limits[ephemeral-storage]: Unsupported value: "ephemeral-storage": supported values: "cpu", '
-            '"memory", "hugepages-"',
+            'spec.resources.limits[ephemeral-storage]: Unsupported value: "ephemeral-storage": supported values: '
+            '"cpu", "memory", "hugepages-"',
         ),
         (
             "{requests: {cpu: 100m}}",
