@@ -209,6 +209,7 @@ class _Snapshot:
             status.last_state = ContainerState(terminated=old.state.terminated)
         elif old is not None:
             status.last_state = old.last_state
+        status.resources = container.resources
         if container.resources.limits or container.resources.requests:
             status.resources = resize.actual(container.resources, last)
             status.allocated_resources = container.resources.requests

@@ -9,6 +9,7 @@ from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod, PodReadinessGate, PodSpec
 from pyrt.kube.podstatus import PodCondition
 from pyrt.kube.resources import ResourceRequirements
+from pyrt.kube.scheduling import PodSchedulingGate
 from pyrt.kube.times import to_text
 from pyrt.pods.status import compute_status
 from pyrt.runtime.status import ContainerState
@@ -200,3 +201,56 @@ def test_the_termination_of_an_instance_that_was_removed_is_not_forgotten() -> N
     status = compute_status(world.pod, gone, world.now, NODE)
     assert status.phase == "Succeeded"
     assert status.container_statuses[0].state.terminated is not None
+
+
+def test_a_gated_pod_is_not_on_the_node_yet() -> None:
+    world = a_world(scheduling_gates=[PodSchedulingGate(name="example.com/wait")])
+    world.step()
+    status = world.status
+    assert (status.phase, status.start_time, status.host_ip, status.container_statuses) == ("Pending", None, "", [])
+    message = "Scheduling is blocked due to non-empty scheduling gates"
+    assert conditions(world) == {"PodScheduled": ("False", "SchedulingGated", message)}
+
+
+def test_a_pod_is_running_until_its_sidecars_have_gone() -> None:
+    sidecar = Container(name="proxy", image="p:1", restart_policy="Always")
+    world = a_world(init_containers=[sidecar], restart_policy="Never")
+    world.step()
+    seen: list[str] = []
+    world.on_round = lambda w: seen.append(w.pod.status.phase)
+    world.exit("app", 0, "Completed")
+    assert set(seen) == {"Running"}
+    world.exit("proxy", 0, "Completed")
+    assert seen[-1] == "Succeeded"
+
+
+def test_who_a_container_runs_as_is_told() -> None:
+    world = a_world()
+    world.step()
+    found = dataclasses.replace(world.observed.containers[0], user=(1000, 3000, (2000, 3000)))
+    world.observed = dataclasses.replace(world.observed, containers=(found,))
+    user = world.container("app").user
+    assert user is not None
+    assert user.linux is not None
+    assert (user.linux.uid, user.linux.gid, user.linux.supplemental_groups) == (1000, 3000, [2000, 3000])
+
+
+def test_ephemeral_and_app_containers_are_told_by_name_init_containers_by_the_spec() -> None:
+    inits = [Container(name=name, image="i:1") for name in ("z", "a")]
+    apps = [Container(name=name, image="a:1") for name in ("y", "b")]
+    status = a_world(init_containers=inits, containers=apps).status
+    assert [s.name for s in status.init_container_statuses] == ["z", "a"]
+    assert [s.name for s in status.container_statuses] == ["b", "y"]
+
+
+def test_what_was_initialized_stays_so_while_init_containers_run_again() -> None:
+    world = a_world(init_containers=[Container(name="init", image="i:1")])
+    world.step()
+    assert conditions(world)["Initialized"][:2] == ("False", "ContainersNotInitialized")
+    world.exit("init", 0, "Completed")
+    assert conditions(world)["Initialized"][0] == "True"
+    world.lose_sandbox()
+    world.step()
+    assert world.running() == ["init"]
+    assert conditions(world)["Initialized"][0] == "True"
+    assert world.status.phase == "Pending"
