@@ -334,6 +334,8 @@ class Logs(Section, frozen=True, kw_only=True):
     """A log file is rotated before it grows beyond this; at least 64Ki."""
     max_files: int = 5
     """Files kept per container, the current one included, 2 to 1000."""
+    compress: bool = True
+    """Compress rotated files but the newest (gzip)."""
 
     def __post_init__(self) -> None:
         _require(self.max_size >= 65536, "max_size", f"expected at least 64Ki, got {self.max_size}")

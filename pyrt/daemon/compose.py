@@ -75,8 +75,10 @@ class Daemon:
         undo.push_async_callback(storage.close)
         scratch = config.paths.root / "tmp"
         _clear(scratch)
-        self._api = build(Parts(config, self.store, self.runtime, self.images, self.supervisor, storage, scratch))
-        housekeeping = Housekeeping(config, self.supervisor, self.images, self._images_in_use)
+        self._api = build(
+            Parts(config, self.store, self.runtime, self.images, self.supervisor, storage, scratch, static)
+        )
+        housekeeping = Housekeeping(config, self.supervisor, self.runtime, self.images, self._images_in_use)
         undo.push_async_callback(housekeeping.close)
         self.supervisor.start()
         housekeeping.start()

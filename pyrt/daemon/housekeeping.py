@@ -1,11 +1,16 @@
-"""What the node does for itself: evictions when it runs short, and removal of images when their file system fills."""
+"""What the node does for itself: evictions when it runs short, removal of images when their file system fills, and
+compression of rotated logs.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
 
 from pyrt.config import Config
 from pyrt.errors import PyrtError
@@ -15,8 +20,12 @@ from pyrt.images.service import ImageService
 from pyrt.pods.events import WARNING
 from pyrt.pods.eviction.watch import EvictionWatch
 from pyrt.pods.supervisor import Supervisor
+from pyrt.runtime import Runtime
+from pyrt.streams.compression import compress
 
 log = logging.getLogger(__name__)
+
+_COMPRESS_SECONDS: Final = 60
 
 
 class Housekeeping:
@@ -26,6 +35,7 @@ class Housekeeping:
         self,
         config: Config,
         supervisor: Supervisor,
+        runtime: Runtime,
         images: ImageService,
         in_use: Callable[[], Collection[ImageId]],
     ) -> None:
@@ -38,20 +48,24 @@ class Housekeeping:
             supervisor.residents,
             self._collector.remove_unused,
         )
-        self._task: asyncio.Task[None] | None = None
+        self._runtime = runtime
+        self._compress = config.logs.compress
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin."""
         self._supervisor.admission.pressure = self._watch.refuse
         self._watch.start()
-        self._task = asyncio.create_task(self._collect(), name="image collection")
+        self._tasks.append(asyncio.create_task(self._collect(), name="image collection"))
+        if self._compress:
+            self._tasks.append(asyncio.create_task(self._compress_logs(), name="log compression"))
 
     async def close(self) -> None:
         """Stop."""
         await self._watch.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _collect(self) -> None:
         while True:
@@ -63,3 +77,23 @@ class Housekeeping:
                 log.warning("images: %s", complaint)
                 self._supervisor.conditions.tell(WARNING, "FreeDiskSpaceFailed", complaint)
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def _compress_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_COMPRESS_SECONDS)
+            logs = []
+            for status in self._runtime.list_containers():
+                with contextlib.suppress(PyrtError):  # it has just gone
+                    sandbox = self._runtime.sandbox_status(status.sandbox_id)
+                    logs.append(sandbox.config.log_directory / status.config.log_path)
+            await asyncio.to_thread(_compress_all, logs)
+
+
+def _compress_all(logs: list[Path]) -> None:
+    for path in logs:
+        try:
+            compress(path)
+        except FileNotFoundError:
+            continue  # the pod has gone
+        except OSError as error:
+            log.warning("logs: %s: cannot be compressed: %s", path, error.strerror)
