@@ -18,6 +18,7 @@ from pyrt.pods import translate
 from pyrt.pods.env_files import VolumeFiles
 from pyrt.pods.environment import Sources, needs_sandbox
 from pyrt.pods.errors import ContainerConfigError
+from pyrt.pods.image_volumes import ImageVolumes
 from pyrt.pods.model import (
     SECOND,
     Action,
@@ -66,6 +67,7 @@ class Actions:
         self._wake = wake
         self._tasks: set[asyncio.Task[None]] = set()
         self._pulls = ImagePulls(state, self._spawn)
+        self._image_volumes = ImageVolumes(state, self._spawn)
 
     async def close(self) -> None:
         """Cancel what is under way. A stop that was begun goes on in the pod process."""
@@ -126,6 +128,10 @@ class Actions:
 
     async def _prepare_volumes(self) -> None:
         try:
+            waits = self._image_volumes.provide()
+            if waits is not None:
+                self._state.volumes_failure = waits
+                raise StepFailed
             await self._state.volumes.prepare(self._state.pod)
         except VolumeError as error:
             self._state.volumes_failure = Failure.after(
@@ -264,6 +270,7 @@ class Actions:
                 ),
             ),
         )
+        self._state.volumes.require_sub_paths(container, config.mounts)
         self._state.volumes.prepare_mounts(self._state.pod, container, action.attempt, self._tools.runtime.spares)
         return config
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+from collections.abc import Mapping, Sequence
 
+from pyrt._native import path_beneath
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.translate import pod_directory, termination_file
+from pyrt.runtime.config import Mount
 from pyrt.runtime.spares import Spares
 from pyrt.volumes import registry
 from pyrt.volumes.errors import VolumeError
 from pyrt.volumes.finish import finish, is_unfinished
 from pyrt.volumes.references import NONE, References
-from pyrt.volumes.types import PreparedVolume, VolumeContext
+from pyrt.volumes.types import ImageContent, PreparedVolume, VolumeContext
 
 
 class VolumeSet:
@@ -25,6 +29,8 @@ class VolumeSet:
         self._facts = facts
         self._references = references
         self.prepared: dict[str, PreparedVolume] = {}
+        self.images: dict[str, ImageContent] = {}
+        """By volume name: what image volumes are made from, as far as it is here."""
         self.ready = False
         self.stale = False
         """Something that a volume is made from has changed."""
@@ -37,7 +43,7 @@ class VolumeSet:
         VolumeError: a volume cannot be had.
         """
         self.stale = False
-        context = volume_context(pod, self._facts, self._references)
+        context = dataclasses.replace(volume_context(pod, self._facts, self._references), images=self.images)
         prepared = {}
         for volume in pod.spec.volumes:
             prepared[volume.name] = (
@@ -71,11 +77,41 @@ class VolumeSet:
         """(volume, why it is not what it should be)."""
         return [(volume.name, volume.complaint) for volume in self.prepared.values() if volume.complaint]
 
+    def image_references(self) -> Mapping[str, str]:
+        """By volume name: what image volumes were made from."""
+        return {name: content.digest for name, content in self.images.items()}
+
     async def release(self, pod: Pod) -> None:
         """Take every volume down."""
         self.ready = False
         if pod.spec.volumes:
             await asyncio.to_thread(tear_down, pod, self._facts)
+
+    def require_sub_paths(self, container: Container | EphemeralContainer, mounts: Sequence[Mount]) -> None:
+        """Look whether the parts of volumes of API objects that a container mounts are there: a key may come later.
+
+        ``mounts`` are those of its volumeMounts, in their order, and any behind them.
+
+        Raises
+        ------
+        ContainerConfigError: one is not there.
+        """
+        for wanted, mount in zip(container.volume_mounts, mounts, strict=False):
+            if not mount.sub_path or not self.prepared[wanted.name].follows_objects:
+                continue
+            try:
+                base = os.open(mount.host_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.close(path_beneath(base, mount.sub_path))
+                finally:
+                    os.close(base)
+            except OSError as error:
+                # What the kubelet says when it fails; it makes a directory of a key that is not there.
+                raise ContainerConfigError(
+                    f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}": '
+                    f"{mount.sub_path}",
+                    errno=error.errno,
+                ) from error
 
     def prepare_mounts(
         self, pod: Pod, container: Container | EphemeralContainer, attempt: int, spares: Spares

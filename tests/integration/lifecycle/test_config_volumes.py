@@ -153,6 +153,19 @@ def test_a_pod_waits_for_what_is_missing_and_starts_when_it_comes(daemon, name, 
     assert read(daemon, name, "/etc/conf/a") == "1"
 
 
+def test_a_container_waits_for_the_part_that_it_mounts(daemon, name, pod):
+    daemon.apply(config_map(data={"a": "1"}))
+    container = mounts(conf={"mountPath": "/etc/b", "subPath": "b"})
+    daemon.apply(pod(container=container, volumes=[{"name": "conf", "configMap": {"name": CONF}}]))
+    waiting = daemon.state(name, "app", "waiting", "CreateContainerConfigError")["state"]["waiting"]
+    assert waiting["message"] == (
+        'failed to prepare subPath for volumeMount "conf" of container "app": b: No such file or directory'
+    )
+    daemon.apply(config_map(data={"b": "2"}))
+    daemon.running(name)
+    assert read(daemon, name, "/etc/b") == "2"
+
+
 def test_an_optional_object_may_come_later(daemon, name, pod):
     sources = [
         {"configMap": {"name": "late", "optional": True}},
