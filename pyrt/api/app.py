@@ -12,6 +12,7 @@ from pyrt.api.images import GROUP, LISTED, VERSION, Images
 from pyrt.api.kinds import metrics
 from pyrt.api.kinds.config_maps import config_maps
 from pyrt.api.kinds.events import events
+from pyrt.api.kinds.mirrors import is_mirror
 from pyrt.api.kinds.namespaces import NamespaceStrategy, ensure_initial, namespaces
 from pyrt.api.kinds.nodes import describe_node, nodes
 from pyrt.api.kinds.persistent_volume_claims import persistent_volume_claims
@@ -26,6 +27,7 @@ from pyrt.api.podstreams import PodStreams
 from pyrt.api.server import ApiServer
 from pyrt.api.system import System
 from pyrt.config import Config
+from pyrt.controllers.static import StaticPodController
 from pyrt.controllers.storage import StorageController
 from pyrt.images.service import ImageService
 from pyrt.kube.times import to_text
@@ -53,6 +55,7 @@ class Parts:
     storage: StorageController
     scratch: Path
     """A directory for archives on their way."""
+    static: StaticPodController | None = None
 
 
 def build(parts: Parts) -> ApiServer:
@@ -63,7 +66,8 @@ def build(parts: Parts) -> ApiServer:
 
     def delete_pods(namespace: str) -> None:
         for item in store.objects.list("Pod", namespace)[0]:
-            supervisor.delete(item, None)
+            if not is_mirror(item):  # that ends when its manifest does
+                supervisor.delete(item, None)
         parts.storage.delete_claims(namespace)
 
     namespace_strategy = NamespaceStrategy(store, delete_pods)
@@ -71,7 +75,12 @@ def build(parts: Parts) -> ApiServer:
     parts.storage.on_claims_gone(namespace_strategy.settle)
     streams = PodStreams(supervisor, runtime)
     images = Images(parts.images, supervisor, parts.scratch)
-    system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at))
+    static = parts.static
+
+    def static_faults() -> Mapping[str, str]:
+        return static.faults if static is not None else {}
+
+    system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at), static_faults)
     usage = metrics.Metrics(supervisor, runtime)
 
     def node() -> dict[str, Any]:

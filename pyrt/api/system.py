@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ class System:
         images: ImageService,
         supervisor: Supervisor,
         started_at: str,
+        static_faults: Callable[[], Mapping[str, str]],
     ) -> None:
         self._config = config
         self._store = store
@@ -50,6 +51,7 @@ class System:
         self._images = images
         self._supervisor = supervisor
         self._started_at = started_at
+        self._static_faults = static_faults
 
     def info(self, call: Call) -> Answer:
         """``GET system/info``."""
@@ -86,6 +88,11 @@ class System:
                     "socket": str(config.api_socket),
                 },
                 "pods": len(self._supervisor.pods()),
+                "staticPods": {
+                    "directory": str(config.paths.manifests),
+                    "url": config.static_pods.url,
+                    "faults": [{"source": origin, "message": text} for origin, text in self._static_faults().items()],
+                },
                 "containers": {
                     "total": len(containers),
                     "running": sum(status.state is ContainerState.RUNNING for status in containers),

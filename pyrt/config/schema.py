@@ -430,6 +430,33 @@ class Eviction(Section, frozen=True, kw_only=True):
         _require(self.interval_seconds >= 1, "interval_seconds", "expected 1 second or more")
 
 
+class StaticPods(Section, frozen=True, kw_only=True):
+    """``[static_pods]``: pods that the node runs without being asked through the API. Their directory is
+    ``paths.manifests``.
+    """
+
+    url: str = ""
+    """Another source of manifests: a URL that answers with a Pod or a PodList (kubelet's staticPodURL)."""
+    headers: dict[str, str] = {}
+    """Sent with every request for ``url`` (kubelet's staticPodURLHeader)."""
+    interval_seconds: int = 20
+    """Between two looks at the directory, which is also watched, and at the URL; 1 or more."""
+
+    def __post_init__(self) -> None:
+        _require(
+            not self.url or re.fullmatch(r"https?://[^/\s]+(/\S*)?", self.url) is not None,
+            "url",
+            f"expected http://host[:port][/path] or https://..., got {self.url!r}",
+        )
+        _require(self.interval_seconds >= 1, "interval_seconds", f"expected 1 or more, got {self.interval_seconds}")
+        for name, value in self.headers.items():
+            _require(
+                re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) is not None and not {"\r", "\n"} & set(value),
+                "headers",
+                f"expected names and values of HTTP headers, got {name!r}",
+            )
+
+
 class Api(Section, frozen=True, kw_only=True):
     """``[api]``: the socket of the Kubernetes-style API."""
 
@@ -464,6 +491,7 @@ class Config(Section, frozen=True, kw_only=True):
     logs: Logs = Logs()
     runtime: Runtime = Runtime()
     eviction: Eviction = Eviction()
+    static_pods: StaticPods = StaticPods()
     api: Api = Api()
 
     def __post_init__(self) -> None:

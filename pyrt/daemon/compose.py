@@ -13,6 +13,7 @@ from pathlib import Path
 from pyrt.api.app import Parts, build
 from pyrt.api.server import ApiServer
 from pyrt.config import Config
+from pyrt.controllers.static import StaticPodController
 from pyrt.controllers.storage import StorageController
 from pyrt.daemon import listen
 from pyrt.daemon.confinement import require_namespace_root
@@ -73,6 +74,9 @@ class Daemon:
         undo.push_async_callback(self.supervisor.close)
         storage = StorageController(self.store, self.supervisor, config.paths.root)
         undo.push_async_callback(storage.close)
+        static = StaticPodController(self.store, self.supervisor, config)
+        undo.push_async_callback(static.close)
+        static.prepare()
         scratch = config.paths.root / "tmp"
         _clear(scratch)
         self._api = build(
@@ -83,6 +87,7 @@ class Daemon:
         self.supervisor.start()
         housekeeping.start()
         storage.start()
+        static.start()
         await self._listen(self._api)
         log.info(
             "serving %s: %d pods, %d images, ready in %.0f ms",
@@ -93,7 +98,7 @@ class Daemon:
         )
 
     def _images_in_use(self) -> set[ImageId]:
-        return {status.config.image.id for status in self.runtime.list_containers()}
+        return self.runtime.images_in_use()
 
     async def _listen(self, api: ApiServer) -> None:
         config = self.config

@@ -90,6 +90,14 @@ def gather(config: Config) -> NodeFacts:
     )
 
 
+def node_uid(name: str) -> str:
+    """The uid of the Node object: the machine's id (machine-id(5)), or the node's name where there is none."""
+    try:
+        return Path("/etc/machine-id").read_text().strip() or name
+    except OSError:
+        return name
+
+
 def host_addresses() -> tuple[str, ...]:
     """The addresses that packets to the outside would carry, one a family; the loopback's if there is no way out.
 

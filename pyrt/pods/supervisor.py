@@ -20,6 +20,7 @@ from pyrt.kube.claims import uses_claims
 from pyrt.kube.pod import Pod
 from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.times import to_text
+from pyrt.kube.update import MIRROR
 from pyrt.pods import translate
 from pyrt.pods.admission import Admission
 from pyrt.pods.allocation import Allocation
@@ -161,7 +162,7 @@ class Supervisor:
     def created(self, pod: Pod) -> None:
         """A Pod object was committed: begin."""
         worker = self._workers[pod.metadata.uid] = PodWorker(pod, self._tools)
-        if not pod.spec.scheduling_gates:
+        if not pod.spec.scheduling_gates and MIRROR not in pod.metadata.annotations:
             self._scheduled(pod)
         worker.state.rejection = self.admission.admit(worker.state)
         worker.start()
@@ -373,6 +374,10 @@ class Supervisor:
             await asyncio.to_thread(memory.release, Path(leftover.memory))
         self.events.forget(leftover.uid)
         self._leftovers.delete(leftover.uid)
+
+    def clearing(self, uid: str) -> bool:
+        """Whether something of a pod that is gone is still being cleared away."""
+        return any(task.get_name() == uid for task in self._cleaning)
 
     async def settled(self) -> None:
         """Wait until everything of deleted pods is cleared away."""

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from pyrt.api.decoding import refuse
+from pyrt.api.kinds.mirrors import refuse_mirror
 from pyrt.api.kinds.pods import PodStrategy
 from pyrt.api.resources import WriteContext
 from pyrt.kube import names
@@ -28,6 +29,7 @@ class StatusStrategy(PodStrategy):
 
     def prepare_update(self, value: Pod, old: Pod, context: WriteContext) -> None:
         """See :class:`pyrt.api.resources.Strategy`."""
+        refuse_mirror(old.metadata, "updated")
         wanted = [condition for condition in value.status.conditions if condition.type not in OWNED]
         value.spec = old.spec
         for name in ("labels", "annotations", "finalizers", "owner_references"):

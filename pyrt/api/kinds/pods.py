@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 
 from pyrt.api.decoding import decode_body, expect_v1, refuse
+from pyrt.api.errors import forbidden
+from pyrt.api.kinds.mirrors import is_mirror, refuse_mirror
 from pyrt.api.kinds.pod_table import COLUMNS, cells
 from pyrt.api.resources import ALL_VERBS, Resource, Strategy, Subresource, WriteContext
 from pyrt.kube.admission import admit_pod
@@ -18,7 +20,7 @@ from pyrt.kube.podstatus import PodStatus
 from pyrt.kube.qos import qos_class
 from pyrt.kube.response import DeleteOptions, Status
 from pyrt.kube.support import check
-from pyrt.kube.update import validate_pod_update
+from pyrt.kube.update import MIRROR, validate_pod_update
 from pyrt.kube.validation import validate_pod_create
 from pyrt.pods.supervisor import Supervisor
 from pyrt.store import StoredObject
@@ -52,6 +54,8 @@ class PodStrategy(Strategy[Pod]):
 
     def prepare_create(self, value: Pod, context: WriteContext) -> None:
         """See :class:`Strategy`."""
+        if MIRROR in value.metadata.annotations:
+            raise forbidden("pods", value.metadata.name, "mirror pods are made by this node for its static pods only")
         set_pod_defaults(value)
         admit_pod(value)
         value.metadata.generation = 1
@@ -67,6 +71,7 @@ class PodStrategy(Strategy[Pod]):
 
     def prepare_update(self, value: Pod, old: Pod, context: WriteContext) -> None:
         """See :class:`Strategy`."""
+        refuse_mirror(old.metadata, "updated")
         value.status = old.status
         set_pod_defaults(value)
         admit_pod(value)
@@ -83,6 +88,8 @@ class PodStrategy(Strategy[Pod]):
         self._supervisor.updated(value)
 
     async def _delete(self, item: StoredObject, options: DeleteOptions, context: WriteContext) -> StoredObject | Status:
+        if is_mirror(item):
+            refuse_mirror(self.load(item).metadata, "deleted")
         grace = options.grace_period_seconds
         if grace is not None and grace < 0:
             grace = 1  # what the API server makes of it
