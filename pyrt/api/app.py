@@ -22,6 +22,7 @@ from pyrt.api.kinds.pod_resize import ResizeStrategy
 from pyrt.api.kinds.pod_status import StatusStrategy
 from pyrt.api.kinds.pods import PodStrategy, pods
 from pyrt.api.kinds.secrets import secrets
+from pyrt.api.kinds.service_accounts import service_accounts
 from pyrt.api.kinds.storage_classes import storage_classes
 from pyrt.api.podstreams import PodStreams
 from pyrt.api.server import ApiServer
@@ -95,6 +96,7 @@ def build(parts: Parts) -> ApiServer:
             namespaces(namespace_strategy),
             config_maps(),
             secrets(),
+            service_accounts(),
             persistent_volumes(),
             persistent_volume_claims(parts.storage),
             storage_classes(),

@@ -13,6 +13,7 @@ import msgspec
 from pyrt.api.decoding import decode_body, expect_v1
 from pyrt.api.errors import forbidden, invalid
 from pyrt.api.kinds.pod_table import age
+from pyrt.api.kinds.service_accounts import ensure_default
 from pyrt.api.resources import Resource, Strategy, WriteContext
 from pyrt.api.table import AGE, NAME, Column
 from pyrt.kube.base import KubeStruct
@@ -23,7 +24,7 @@ from pyrt.store import Store, StoredObject
 
 KIND: Final = "Namespace"
 INITIAL: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
-CONTENT: Final = ("ConfigMap", "Secret", "Event")
+CONTENT: Final = ("ConfigMap", "Secret", "ServiceAccount", "Event")
 """The kinds that go with their namespace at once."""
 AWAITED: Final = ("Pod", "PersistentVolumeClaim")
 """The kinds that take their time, and the namespace waits for them."""
@@ -97,6 +98,10 @@ class NamespaceStrategy(Strategy[Namespace]):
         value.spec, value.status = old.spec, old.status
         value.metadata.labels["kubernetes.io/metadata.name"] = old.metadata.name
 
+    def created(self, value: Namespace, item: StoredObject) -> None:
+        """See :class:`Strategy`."""
+        ensure_default(self._store, value.metadata.name)
+
     async def _delete(self, item: StoredObject, options: DeleteOptions, context: WriteContext) -> StoredObject | Status:
         if item.name in INITIAL[:1] + INITIAL[2:]:
             raise forbidden("namespaces", item.name, "this namespace may not be deleted")
@@ -141,7 +146,7 @@ def _complete(value: Namespace) -> None:
 
 
 def ensure_initial(store: Store) -> None:
-    """Make the namespaces that every Kubernetes has."""
+    """Make the namespaces that every Kubernetes has, and what every namespace has."""
     for name in INITIAL:
         if store.objects.find(KIND, "", name) is not None:
             continue
@@ -153,6 +158,8 @@ def ensure_initial(store: Store) -> None:
             return msgspec.json.encode(value)
 
         store.objects.create(KIND, "", name, value.metadata.uid, encoded)
+    for item in store.objects.list(KIND)[0]:
+        ensure_default(store, item.name)
 
 
 def _cells(value: Namespace) -> list[Any]:
