@@ -14,11 +14,11 @@ import msgspec
 from pyrt.kube.base import ResourceList
 from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod
-from pyrt.kube.podstatus import PodCondition
+from pyrt.kube.podstatus import PodCondition, PodStatus
 from pyrt.kube.resources import ResourceRequirements
 from pyrt.pods.compute import container_resources, pod_resources
 from pyrt.pods.model import Observed, ObservedContainer, ObservedSandbox, ResizeStep
-from pyrt.pods.restart import is_sidecar, latest_by_name
+from pyrt.pods.restart import is_sidecar, latest_by_name, usable_sandbox
 from pyrt.runtime.config import Resources
 from pyrt.runtime.status import ContainerState
 
@@ -52,7 +52,7 @@ def _changed(before: ResourceRequirements, after: ResourceRequirements) -> set[s
 
 
 def in_progress(pod: Pod, observed: Observed) -> bool:
-    """Whether a running container does not have yet what it was given. ``pod`` is the pod as it was given."""
+    """Whether containers that run, or the pod, do not have yet what they were given. ``pod`` is as it was given."""
     if observed.resize is None:
         return False
     latest = latest_by_name(observed.containers)
@@ -63,7 +63,8 @@ def in_progress(pod: Pod, observed: Observed) -> bool:
                 return True
         elif last is not None and last.state is ContainerState.EXITED and last.stop_reason == "Changed":
             return True  # stopped for this, and not started again
-    return False
+    sandbox = usable_sandbox(observed)
+    return sandbox is not None and bool(steps(pod, observed, sandbox))
 
 
 def steps(pod: Pod, observed: Observed, sandbox: ObservedSandbox) -> tuple[ResizeStep, ...]:
@@ -154,6 +155,15 @@ def actual(given: ResourceRequirements, last: ObservedContainer) -> ResourceRequ
     if last.requirements is None or last.state is not ContainerState.RUNNING:
         return given
     return _merged(given, last.requirements, _BOTH)
+
+
+def show_pod_level(status: PodStatus, pod: Pod, observed: Observed) -> None:
+    """Set ``status.resources`` and ``allocatedResources`` of a pod with resources of its own (KEP-5419)."""
+    whole, before = pod.spec.resources, pod.status.resources
+    if whole is None:
+        return
+    status.allocated_resources = whole.requests
+    status.resources = before if before is not None and in_progress(pod, observed) else whole
 
 
 def conditions(pod: Pod, observed: Observed, now_text: str) -> list[PodCondition]:

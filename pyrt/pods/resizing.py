@@ -10,7 +10,6 @@ from pyrt.errors import PyrtError
 from pyrt.pods import resize
 from pyrt.pods.errors import ResizeError
 from pyrt.pods.model import Failure, Observed, ResizePod, ResizeStep
-from pyrt.pods.restart import usable_sandbox
 from pyrt.pods.state import PodState
 from pyrt.pods.translate import resources_annotation
 
@@ -66,9 +65,6 @@ def settle(state: PodState, observed: Observed) -> None:
     """Tell, once, that everything that was given has arrived."""
     allocation, view = state.allocation, state.view
     if allocation is None or allocation.done or resize.in_progress(view, observed):
-        return
-    sandbox = usable_sandbox(observed)
-    if sandbox is not None and resize.steps(view, observed, sandbox):
         return
     state.allocation = msgspec.structs.replace(allocation, done=True)
     state.tools.keeper.keep_allocation(view.metadata.uid, state.allocation)

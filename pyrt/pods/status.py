@@ -142,6 +142,8 @@ class _Snapshot:
         observed, old = self._observed, self._pod.status.conditions
         if observed.resize is not None or any(c.type in resize.CONDITIONS for c in old):
             made = [] if status.phase in TERMINAL else resize.conditions(self._pod, observed, to_text(self._now))
+        if spec.resources is not None:
+            resize.show_pod_level(status, pod, observed)
             status.conditions = [c for c in status.conditions if c.type not in resize.CONDITIONS] + made
         eviction = observed.eviction
         if eviction is None or not eviction.pressure or status.reason != "Evicted":

@@ -151,6 +151,7 @@ class EvictionWatch:
         signal, own_imagefs = shortfall.threshold.signal, self._own_imagefs()
         disk = signal in _DISK
         if signal in _IMAGES or (disk and not own_imagefs):
+            await self._remove_dead()
             await self._reclaim(time.time_ns())
             if resolved(self._settings, self._read(self._nodefs, self._imagefs)):
                 return []
@@ -169,6 +170,21 @@ class EvictionWatch:
                 self._evict(resident, eviction)
                 return [resident]
         return []
+
+    async def _remove_dead(self) -> None:
+        """Instances that ended, with their layers: of pods that are over all, of others those that have successors."""
+        for resident in self._residents():
+            state = resident.state
+            runtime, newest = state.tools.runtime, dict[str, int]()
+            found = [status for sandbox_id in state.sandboxes for status in runtime.list_containers(sandbox_id)]
+            if state.pod.status.phase not in TERMINAL:
+                for status in found:
+                    newest[status.config.name] = max(newest.get(status.config.name, 0), status.config.attempt)
+            for status in found:
+                kept = newest.get(status.config.name) == status.config.attempt
+                if status.state is ContainerState.EXITED and not kept:
+                    await runtime.remove_container(status.id)
+                    state.forget(status.id)
 
     def _own_imagefs(self) -> bool:
         return not measure.same_device(self._nodefs, self._imagefs)

@@ -128,14 +128,57 @@ def test_names_that_begin_so(server: Server, pyrt: Pyrt) -> None:
 
 
 def test_any_other_object(server: Server, pyrt: Pyrt) -> None:
-    node = {
+    item = {
         "metadata": {"name": "n"},
         "status": {"nodeInfo": {"kernelVersion": "6.1"}, "addresses": [{"type": "Hostname"}]},
     }
-    server.routes |= {"GET /api/v1/nodes/n": answer(node), "GET /api/v1/events": answer({"items": []})}
-    out = pyrt("describe", "node", "n").out
+    server.routes |= {"GET /api/v1/namespaces/n": answer(item), "GET /api/v1/events": answer({"items": []})}
+    out = pyrt("describe", "namespace", "n").out
     assert "Kernel Version:  6.1" in out
     assert out.splitlines()[-1].split() == ["Events:", "<none>"]
+
+
+NODE: dict[str, Any] = {
+    "metadata": {"name": "n", "uid": "m", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"a": "b"}},
+    "status": {
+        "capacity": {"cpu": "2", "memory": "1Gi", "pods": "10"},
+        "allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10", "hugepages-2Mi": "0"},
+        "conditions": [{
+            "type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:00Z",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "KubeletReady", "message": "ready",
+        }],
+        "nodeInfo": {"kernelVersion": "6.1"},
+        "addresses": [{"type": "Hostname", "address": "n"}],
+    },
+}  # fmt: skip
+
+
+def test_the_node_and_who_asks_for_what(server: Server, pyrt: Pyrt) -> None:
+    def pod(name: str, phase: str, **resources: Any) -> dict[str, Any]:
+        containers = [{"name": "app", "image": "x", "resources": resources}]
+        return {
+            "metadata": {"name": name, "namespace": "default", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"containers": containers},
+            "status": {"phase": phase},
+        }
+
+    asked = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+    pods = [pod("web", "Running", **asked), pod("job", "Succeeded", **asked), pod("none", "Pending")]
+    event = EVENT | {"type": "Warning", "reason": "EvictionThresholdMet", "message": "Attempting to reclaim memory"}
+    server.routes |= {
+        "GET /api/v1/nodes/n": answer(NODE),
+        "GET /api/v1/pods": answer({"items": pods}),
+        "GET /api/v1/events": answer({"items": [event]}),
+    }
+    lines = [line.split() for line in pyrt("describe", "node", "n").out.splitlines()]
+    assert ["Non-terminated", "Pods:", "(2", "in", "total)"] in lines
+    row = next(line for line in lines if line[:2] == ["default", "web"])
+    assert row[2:10] == ["250m", "(12%)", "0", "(0%)", "256Mi", "(25%)", "2Gi", "(200%)"]
+    assert ["cpu", "250m", "(12%)", "0", "(0%)"] in lines
+    assert ["memory", "256Mi", "(25%)", "2Gi", "(200%)"] in lines
+    assert ["hugepages-2Mi", "0", "(0%)", "0", "(0%)"] in lines
+    assert any(line[:1] == ["Ready"] and line[-2:] == ["KubeletReady", "ready"] for line in lines)
+    assert any("EvictionThresholdMet" in line for line in lines)
 
 
 def test_events(server: Server, pyrt: Pyrt) -> None:
