@@ -84,6 +84,18 @@ def test_modes_and_items(daemon, name, pod):
     assert listed.splitlines() == ["deep", "raw", "755 0 60", "440 0 1", "600 0 3", "..data/raw"]
 
 
+def test_the_group_of_the_pod_may_read(daemon, name, pod):
+    volumes = [{"name": "creds", "secret": {"secretName": CREDS, "defaultMode": 0o400}}]
+    container = mounts(creds="/etc/creds") | {"securityContext": {"runAsUser": 1000}}
+    daemon.apply(secret(password="sesame"))
+    daemon.apply(pod(container=container, volumes=volumes, securityContext={"fsGroup": 2000}))
+    daemon.running(name)
+    assert read(daemon, name, "/etc/creds/password") == "sesame"
+    daemon.apply(secret(password="open"))
+    daemon.until(lambda: read(daemon, name, "/etc/creds/password") == "open")
+    assert daemon.exec(name, "stat", "-Lc", "%a %u %g", "/etc/creds/password")[1] == "440 0 2000\n"
+
+
 @pytest.mark.core
 def test_a_change_is_seen_by_running_containers(daemon, name, pod, shell):
     volumes = [
