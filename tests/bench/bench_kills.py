@@ -11,6 +11,7 @@ be clean. The last line is ``N rounds, N lost, N doubled, N leaked``; the exit c
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -24,7 +25,7 @@ from pathlib import Path
 import harness
 import msgspec
 from daemon import IMAGE, docker_archive
-from kills_audit import Verdict, doubled, leaked, rows
+from kills_audit import Verdict, doubled, leaked, pod_processes, rows
 from kills_churn import Churn, listing
 
 from pyrt.client.api import Api
@@ -76,7 +77,12 @@ class Victim:
     def kill(self) -> None:
         """kill -9; nothing if it is dead. From any thread."""
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def reap(self) -> None:
         """After :meth:`kill`."""
@@ -209,6 +215,7 @@ def main() -> int:
             victim.start()
             archive = docker_archive(directory, harness.busybox_root(directory))
             victim.api.call("POST", "/apis/pyrt.dev/v1/images/import", {"path": str(archive), "tag": IMAGE})
+            bench.churn.prepare()
             for number in range(1, options.rounds + 1):
                 bench.round(number)
             bench.judge()
@@ -231,13 +238,17 @@ def main() -> int:
 
 
 def wreck(victim: Victim) -> None:
-    """Whatever happened: leave nothing on the machine."""
+    """Whatever happened: leave nothing on the machine, also with a daemon that does not start any more."""
     victim.kill()
     victim.reap()
+    with contextlib.suppress(RuntimeError):
+        victim.start()
+    for pid in () if victim.alive() else pod_processes(victim.config):
+        os.kill(pid, signal.SIGKILL)
     command = [sys.executable, "-m", "pyrt.cli", "--config", str(victim._file), "system", "reset", "--yes"]
-    victim.spawn()
-    victim.start()
-    subprocess.run(command, check=False, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        harness.note(f"system reset: {done.stderr}")
     victim.reap()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from pyrt.client.api import Api
 from pyrt.client.http import connect
 
 LINES = 40
+CONFIG, WORD = "words", "hello"
+"""The ConfigMap of all pods, and what is in it."""
 ANY = -1
 """An exit code that nobody knows beforehand."""
 MOST_PODS = 18
@@ -59,10 +62,12 @@ class Life:
     """The daemon accepted its deletion, or showed that it had."""
     unsure_deletion: bool = False
     addresses: set[str] = field(default_factory=set)
+    tag: str = ""
+    """Of the churn: another one on the same machine has pods of the same names."""
 
     def key(self, container: str) -> str:
         """Name of the ledger; also in the container's command line."""
-        return f"{self.name}.{container}"
+        return f"{self.tag}.{self.name}.{container}"
 
 
 class Churn:
@@ -74,6 +79,7 @@ class Churn:
         self._api = api
         self.lives: dict[str, Life] = {}
         self._made = 0
+        self._tag = secrets.token_hex(3)
 
     def runs(self, life: Life, container: str) -> int:
         """How often a container has really run."""
@@ -94,15 +100,19 @@ class Churn:
         self._made += 1
         kinds = (
             *(self._job, self._job, self._retry, self._runner, self._flapper, self._steps),
-            *(self._crasher, self._beside, self._served, self._stumble, self._again),
+            *(self._crasher, self._beside, self._served, self._stumble, self._again, self._configured),
         )
         life = self._chance.choice(kinds)(f"k{self._made}")
+        life.tag = self._tag
         self.lives[life.name] = life
         return life
 
+    def _ledger(self, pod: str, name: str) -> str:
+        return f"/ledgers/{self._tag}.{pod}.{name}"
+
     def _container(self, pod: str, name: str, script: str, **more: Any) -> dict[str, Any]:
         mounts = [{"name": "ledgers", "mountPath": "/ledgers"}, *more.pop("mounts", ())]
-        ledger = f"/ledgers/{pod}.{name}"
+        ledger = self._ledger(pod, name)
         first = f"again=; [ -e {ledger} ] && again=1; echo run >>{ledger}; "
         return {
             "name": name,
@@ -165,7 +175,7 @@ class Churn:
 
     def _crasher(self, name: str) -> Life:
         """Ends twice, so that it has to wait for its second restart."""
-        script = f"[ $(wc -l </ledgers/{name}.app) -ge 3 ] || {{ {COUNT % LINES}; exit 3; }}; {FOREVER % 2}"
+        script = f"[ $(wc -l <{self._ledger(name, 'app')}) -ge 3 ] || {{ {COUNT % LINES}; exit 3; }}; {FOREVER % 2}"
         manifest = self._pod(name, "Always", self._container(name, "app", script))
         return Life(name, manifest, {"app": Expected(3, None, 3)}, "Running")
 
@@ -211,7 +221,7 @@ class Churn:
         """A container whose first end restarts all of them."""
         rule = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
         other = self._container(name, "other", FOREVER % 2)
-        wait = f"while [ ! -s /ledgers/{name}.other ]; do sleep 0.05; done"
+        wait = f"while [ ! -s {self._ledger(name, 'other')} ]; do sleep 0.05; done"
         source = self._container(
             *(name, "source", f"[ $again ] || {{ {COUNT % LINES}; {wait}; exit 42; }}; {FOREVER % 2}"),
             restartPolicy="Never",
@@ -225,6 +235,25 @@ class Churn:
             "source": Expected(2, None, 42),
         }
         return Life(name, manifest, expected, "Running")
+
+    def _configured(self, name: str) -> Life:
+        """A container that must not begin before its sidecar's startup probe has passed, and reads a ConfigMap."""
+        mounts = [{"name": "data", "mountPath": "/data"}, {"name": "config", "mountPath": "/config"}]
+        probe = {"exec": {"command": ["sh", "-c", "[ -e /data/open ]"]}, "periodSeconds": 1, "failureThreshold": 60}
+        gate = self._sidecar(
+            name, "gate", f"sleep 0.4; touch /data/open; {FOREVER % 2}", mounts=mounts, startupProbe=probe
+        )
+        check = f'[ -e /data/open ] && [ "$(cat /config/word)$WORD" = {WORD * 2} ] && exit 6; exit 1'
+        variable = {"name": "WORD", "valueFrom": {"configMapKeyRef": {"name": CONFIG, "key": "word"}}}
+        app = self._container(name, "app", f"{COUNT % LINES}; {check}", mounts=mounts, env=[variable])
+        volumes = [{"name": "data", "emptyDir": {}}, {"name": "config", "configMap": {"name": CONFIG}}]
+        manifest = self._pod(name, "Never", app, initContainers=[gate], volumes=volumes)
+        return Life(name, manifest, {"gate": Expected(1, ANY, cut=True), "app": Expected(1, 6)}, "Failed")
+
+    def prepare(self) -> None:
+        """Make the object that some pods refer to."""
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG}, "data": {"word": WORD}}
+        self._api.call("POST", PODS.replace("/pods", "/configmaps"), body=body)
 
     # --- requests --------------------------------------------------------------------------------------------------
 

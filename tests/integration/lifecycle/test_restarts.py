@@ -73,9 +73,10 @@ def test_the_containers_own_policy_and_rules(daemon, name, pod, rule, phase, cou
 def test_one_container_restarts_all(daemon, name, pod, shell):
     """RestartAllContainers: from the first init container on, in the same sandbox."""
     rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
-    source = shell("source", ends_first_with(42), **DATA, restartPolicy="Never", restartPolicyRules=rules)
+    after_app = "while [ ! -e /data/app ]; do sleep 0.05; done; " + ends_first_with(42)
+    source = shell("source", after_app, **DATA, restartPolicy="Never", restartPolicyRules=rules)
     init = shell("init", "echo >>/data/inits", **DATA)
-    manifest = pod("echo app; " + FOREVER, volumes=VOLUMES, initContainers=[init])
+    manifest = pod("echo app; touch /data/app; " + FOREVER, container=DATA, volumes=VOLUMES, initContainers=[init])
     manifest["spec"]["containers"].append(source)
     daemon.apply(manifest)
     daemon.restarted(name, "source", 1)
