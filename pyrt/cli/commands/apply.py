@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import click
 
+from pyrt.cli.applied import LAST_APPLIED, annotated, last_applied
 from pyrt.cli.command import Command
 from pyrt.cli.failure import CliError, CommandExit, message, warn
 from pyrt.cli.manifests import Manifest, load
-from pyrt.cli.merge import LAST_APPLIED, desired, merge_patch
 from pyrt.cli.options import file_options, output_option
 from pyrt.cli.placing import Place, place
 from pyrt.cli.session import Session
-from pyrt.client.api import MERGE_PATCH
+from pyrt.client.api import STRATEGIC_PATCH
 from pyrt.client.errors import ApiError
 from pyrt.errors import PyrtError
 
@@ -37,8 +36,11 @@ Object = dict[str, Any]
 @file_options
 @output_option("name, json, yaml")
 @click.option("--dry-run", metavar="STRATEGY", default="none", help="none, client or server: change nothing.")
+@click.option("--server-side", is_flag=True, hidden=True)
 @click.pass_context
-def command(ctx: click.Context, /, filenames: tuple[str, ...], recursive: bool, output: str, dry_run: str) -> None:
+def command(
+    ctx: click.Context, /, filenames: tuple[str, ...], recursive: bool, output: str, dry_run: str, server_side: bool
+) -> None:
     """Apply a configuration to a resource by file name or stdin.
 
     The resource is created if it does not exist yet, and changed where it differs from the manifest otherwise.
@@ -46,6 +48,8 @@ def command(ctx: click.Context, /, filenames: tuple[str, ...], recursive: bool, 
     session: Session = ctx.obj
     if not filenames:
         raise CliError("must specify one of -f and -k")
+    if server_side:
+        raise CliError("server-side apply is not supported: apply without --server-side merges three ways on this side")
     if dry_run not in {"none", "client", "server"}:
         raise CliError(f'Invalid dry-run value ({dry_run}). Must be "none", "server", or "client".')
     failed = False
@@ -68,7 +72,7 @@ def apply(session: Session, manifest: Manifest, where: Place, dry_run: str) -> t
             f"error when retrieving current configuration of {manifest.source}: resource name may not be empty"
         )
     wanted = with_namespace(manifest.object, where)
-    wanted = _annotated(wanted)
+    wanted = annotated(wanted)
     query = {"fieldManager": "kubectl-client-side-apply", "fieldValidation": "Strict"}
     if dry_run == "server":
         query["dryRun"] = "All"
@@ -83,16 +87,31 @@ def apply(session: Session, manifest: Manifest, where: Place, dry_run: str) -> t
             return "created", session.api.call("POST", where.collection, query, body=wanted)
         except ApiError as refused:
             raise refused.with_source("creating", manifest.source) from refused
-    patch = merge_patch(live, desired(_last(live), wanted, live))
+    from pyrt.kube import strategic
+
+    last = last_applied(live)
+    if last is None:
+        warn(
+            f"Warning: resource {where.resource.name}/{where.name} is missing the {LAST_APPLIED} annotation which is "
+            "required by pyrt apply. The missing annotation will be patched automatically."
+        )
+    patch = strategic.three_way(last or {}, wanted, live)
     if not patch:
         return "unchanged", live
     if dry_run == "client":
-        return "configured", live
+        return "configured", strategic.apply(live, patch)
     try:
-        changed = session.api.call("PATCH", where.path, query, body=patch, content_type=MERGE_PATCH)
+        changed = session.api.call("PATCH", where.path, query, body=patch, content_type=STRATEGIC_PATCH)
     except ApiError as refused:
         raise refused.with_source("applying patch to", manifest.source) from refused
-    return "configured", changed
+    same = not query.get("dryRun") and _version(changed) == _version(live) is not None
+    return ("unchanged" if same else "configured"), changed
+
+
+def _version(item: Object) -> str | None:
+    """The server makes no new version of what a patch does not change: a default written out, a quantity otherwise."""
+    version: str | None = (item.get("metadata") or {}).get("resourceVersion")
+    return version
 
 
 def with_namespace(item: Object, where: Place) -> Object:
@@ -112,20 +131,3 @@ def say(where: Place, outcome: str, live: Object, output: str, dry_run: str = "n
     suffix = {"client": " (dry run)", "server": " (server dry run)"}.get(dry_run, "")
     sys.stdout.write(f"{where.label}\n" if output == "name" else f"{where.label} {outcome}{suffix}\n")
     sys.stdout.flush()
-
-
-def _annotated(wanted: Object) -> Object:
-    metadata = wanted.get("metadata") or {}
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != LAST_APPLIED}
-    bare = {**wanted, "metadata": {**metadata, "annotations": annotations}}
-    text = json.dumps(bare, separators=(",", ":"), sort_keys=True) + "\n"
-    return {**wanted, "metadata": {**metadata, "annotations": {**annotations, LAST_APPLIED: text}}}
-
-
-def _last(live: Object) -> Object:
-    annotations = (live.get("metadata") or {}).get("annotations") or {}
-    try:
-        value = json.loads(annotations.get(LAST_APPLIED, "{}"))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -163,7 +163,7 @@ def _pairs(texts: Any) -> dict[str, str]:
 
 
 def _overridden(pod: Object, overrides: str) -> Object:
-    from pyrt.cli.merge import desired
+    from pyrt.kube import strategic
 
     try:
         patch = json.loads(overrides)
@@ -171,7 +171,7 @@ def _overridden(pod: Object, overrides: str) -> Object:
         raise CliError(f"Invalid JSON Patch: {error}") from error
     if not isinstance(patch, dict):
         raise CliError("--overrides has to be a JSON object")
-    return desired({}, patch, pod)
+    return strategic.apply(pod, patch)
 
 
 def _follow(session: Session, created: Object, flags: dict[str, Any]) -> None:

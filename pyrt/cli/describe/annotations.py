@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrt.cli.merge import LAST_APPLIED
+from pyrt.cli.applied import LAST_APPLIED
 
 
 def shown(values: dict[str, str] | None) -> dict[str, str]:

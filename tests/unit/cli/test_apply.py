@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pyrt.cli.merge import LAST_APPLIED, desired, merge_patch
+from pyrt.cli.applied import LAST_APPLIED
 from tests.unit.cli.conftest import Pyrt
 from tests.unit.cli.tables import PODS
 from tests.unit.client.server import Server, answer, status
@@ -48,8 +48,24 @@ def test_unchanged_and_configured(server: Server, pyrt: Pyrt, manifest: str, tmp
     Path(manifest).write_text(POD.replace("image: busybox", "image: busybox:2"))
     assert pyrt("apply", "-f", manifest).out == "pod/web configured\n"
     patch = server.asked[-1]
-    assert patch.headers["content-type"] == "application/merge-patch+json"
-    assert patch.json()["spec"] == {"containers": [{"name": "app", "image": "busybox:2", "imagePullPolicy": "Always"}]}
+    assert patch.headers["content-type"] == "application/strategic-merge-patch+json"
+    assert patch.json()["spec"] == {
+        "$setElementOrder/containers": [{"name": "app"}],
+        "containers": [{"name": "app", "image": "busybox:2"}],
+    }
+
+
+def test_what_the_server_finds_unchanged_is_unchanged(server: Server, pyrt: Pyrt, manifest: str) -> None:
+    live = {"metadata": {"name": "web", "resourceVersion": "7"}}
+    server.routes |= {f"GET {PODS}/web": answer(live), f"PATCH {PODS}/web": answer(live)}
+    result = pyrt("apply", "-f", manifest)
+    assert result.out == "pod/web unchanged\n"
+    assert "is missing the kubectl.kubernetes.io/last-applied-configuration annotation" in result.err
+
+
+def test_server_side_apply_is_refused(server: Server, pyrt: Pyrt, manifest: str) -> None:
+    assert "server-side apply is not supported" in pyrt("apply", "--server-side", "-f", manifest).err
+    assert server.asked == []
 
 
 def test_validation_errors_cause_by_cause(server: Server, pyrt: Pyrt, manifest: str) -> None:
@@ -133,36 +149,3 @@ def test_namespaces_have_to_agree(server: Server, pyrt: Pyrt, tmp_path: Path) ->
     path = tmp_path / "u.yaml"
     path.write_text(POD.replace("{name: web}", "{name: web, namespace: one}"))
     assert "does not match the namespace" in pyrt("apply", "-f", str(path), "-n", "two").err
-
-
-class TestMerge:
-    def test_what_others_set_stays(self) -> None:
-        live = {"spec": {"a": 1, "default": 2}}
-        assert desired({}, {"spec": {"a": 3}}, live) == {"spec": {"a": 3, "default": 2}}
-
-    def test_what_was_applied_and_is_gone_goes(self) -> None:
-        assert desired({"a": 1, "b": {"c": 1}}, {"b": {}}, {"a": 1, "b": {"c": 1, "d": 2}}) == {"b": {"d": 2}}
-
-    def test_named_items_are_merged(self) -> None:
-        live = {"containers": [{"name": "x", "image": "1", "default": True}, {"name": "injected"}, {"name": "old"}]}
-        wanted = {"containers": [{"name": "x", "image": "2"}, {"name": "new"}]}
-        last = {"containers": [{"name": "x", "image": "1"}, {"name": "old"}]}
-        assert desired(last, wanted, live)["containers"] == [
-            {"name": "x", "image": "2", "default": True},
-            {"name": "injected"},
-            {"name": "new"},
-        ]
-
-    def test_ports_are_named_by_number_and_protocol(self) -> None:
-        live = {"ports": [{"containerPort": 80, "protocol": "TCP"}, {"containerPort": 80, "protocol": "UDP"}]}
-        assert desired({}, {"ports": [{"containerPort": 80}]}, live) == live
-
-    def test_other_lists_are_replaced(self) -> None:
-        assert desired({}, {"args": ["b"]}, {"args": ["a", "c"]}) == {"args": ["b"]}
-
-    def test_patch(self) -> None:
-        assert merge_patch({"a": 1, "b": {"c": 1, "d": 2}, "e": []}, {"b": {"c": 2, "d": 2}, "e": []}) == {
-            "a": None,
-            "b": {"c": 2},
-        }
-        assert merge_patch({"a": {"b": [1]}}, {"a": {"b": [1]}}) == {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyrt.cli.merge import LAST_APPLIED
+from pyrt.cli.applied import LAST_APPLIED
 from tests.unit.cli.conftest import Pyrt
 from tests.unit.client.server import Server, answer, status
 
