@@ -8,17 +8,12 @@ import errno
 import os
 import socket
 import ssl
-import struct
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Protocol
 
 from pyrt.pods.probes.poller import READ, WRITE, Poller
 
-_LINGER: Final = struct.pack("ii", 1, 1)
-"""One second: the kernel keeps a closed socket in FIN-WAIT for that long at most (kubelet, ``probe/dialer_others.go``,
-issue 89898). A probe a second would otherwise use up the local ports.
-"""
 _CHUNK: Final = 16384
 
 
@@ -26,7 +21,7 @@ class Client(Protocol):
     """Who uses the connection. Exactly one of ``failed`` and ``ended`` is called, unless it is closed before."""
 
     def connected(self) -> None:
-        """TCP's handshake is done (and TLS's, if there is one): time to :meth:`Connection.send`."""
+        """It stands: TCP's handshake is done, and TLS's if there is one. The greeting is on its way."""
 
     def received(self, data: bytes) -> None:
         """Something came."""
@@ -49,8 +44,10 @@ def any_certificate() -> ssl.SSLContext:
 
 
 class Connection:
-    """See the module. ``host`` is an address, or a name whose addresses are tried in turns; ``tls`` the name to ask the
-    server for (empty: none), ``None`` for no TLS.
+    """See the module. ``host`` is an address, or a name whose addresses are tried in turns; ``greeting`` what is said
+    first; ``tls`` the name to ask the server for (empty: none), ``None`` for no TLS.
+
+    The socket does not linger as the kubelet's does: its close would wait for the other side, and with it the daemon.
     """
 
     __slots__ = (
@@ -67,11 +64,13 @@ class Connection:
         "established",
     )
 
-    def __init__(self, poller: Poller, client: Client, host: str, port: int, tls: str | None = None) -> None:
+    def __init__(
+        self, poller: Poller, client: Client, host: str, port: int, greeting: bytes = b"", tls: str | None = None
+    ) -> None:
         self._poller = poller
         self._client = client
         self._host, self._port = host, port
-        self._out = b""
+        self._out = greeting
         self._sock: socket.socket | None = None
         self._fd = -1
         self._addresses: list[str] = []
@@ -103,8 +102,6 @@ class Connection:
         try:
             sock = self._sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             self._fd = sock.fileno()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code = sock.connect_ex((self._host, self._port))
         except OSError as error:
             self._fail(error)
@@ -144,8 +141,11 @@ class Connection:
 
     def _connecting(self) -> None:
         assert self._sock is not None
+        tls = self._tls
         try:
-            self._sock.send(b"")  # the cheapest question whether it stands, and it takes the error if there is one
+            # The cheapest question whether it stands: to say something, even nothing. It takes the error if there is
+            # one.
+            sent = self._sock.send(self._out if tls is None else b"")
         except BlockingIOError:
             self._poller.watch(self._fd, WRITE, self._connecting)
             return
@@ -153,10 +153,12 @@ class Connection:
             self._fail(error)
             return
         self.established = True
-        if self._tls is not None:
-            self._shake()
-        else:
+        if tls is None:
+            self._out = self._out[sent:]
             self._up()
+        else:
+            tls.greeting, self._out = self._out, b""
+            self._shake()
 
     def _up(self) -> None:
         self._client.connected()
@@ -223,6 +225,9 @@ class Connection:
         if not done:
             self._await_input()
             return
+        self.send(tls.greeting)
+        if self._sock is None:
+            return
         self._up()
         if self._sock is not None and tls.incoming.pending and (data := tls.decrypt()):
             self._client.received(data)
@@ -247,12 +252,13 @@ class Connection:
 class _Tls:
     """TLS beside the socket: what comes in goes through here, what goes out comes from here."""
 
-    __slots__ = ("incoming", "outgoing", "session", "shaken")
+    __slots__ = ("greeting", "incoming", "outgoing", "session", "shaken")
 
     def __init__(self, name: str) -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.session = any_certificate().wrap_bio(self.incoming, self.outgoing, server_hostname=name or None)
         self.shaken = False
+        self.greeting = b""
 
     def shake(self) -> bool:
         try:
@@ -274,6 +280,7 @@ class _Tls:
         return b"".join(parts)
 
 
+@lru_cache(maxsize=4096)
 def numeric(host: str) -> bool:
     """Whether ``host`` is an address and no name."""
     try:
@@ -283,6 +290,7 @@ def numeric(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def join(host: str, port: int) -> str:
     """``host:port``, with brackets where they are needed (Go: ``net.JoinHostPort``)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

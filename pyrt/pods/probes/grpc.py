@@ -115,10 +115,10 @@ class _GrpcAttempt:
         self._check = check
         self._done = done
         self._reply = Reply()
-        self.connection = Connection(check.poller, self, check.host, check.port)
+        self.connection = Connection(check.poller, self, check.host, check.port, check.request)
 
     def connected(self) -> None:
-        self.connection.send(self._check.request)
+        """The request is on its way."""
 
     def received(self, data: bytes) -> None:
         answer = self._reply.feed(data)

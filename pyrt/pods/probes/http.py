@@ -82,7 +82,7 @@ class HttpAttempt:
         tls = None if request.scheme != "https" else "" if numeric(request.host) else request.host
         self._parsing = _Parsing()
         self._bytes = 0
-        self._connection = Connection(self._poller, self, request.host, request.port, tls)
+        self._connection = Connection(self._poller, self, request.host, request.port, request.encode(), tls)
 
     def begin(self) -> None:
         """Ask."""
@@ -107,8 +107,7 @@ class HttpAttempt:
     # --- the connection's client ---------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """Both handshakes are done."""
-        self._connection.send(self._request.encode())
+        """See :class:`pyrt.pods.probes.connection.Client`."""
 
     def received(self, data: bytes) -> None:
         """Part of the answer."""

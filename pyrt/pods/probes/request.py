@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -44,8 +45,9 @@ class Request:
         """As Go prints it."""
         return f"{self.scheme}://{join(self.host, self.port)}{self.target}"
 
+    @lru_cache(maxsize=2048)  # noqa: B019 - frozen, and the cache is bounded
     def encode(self) -> bytes:
-        """The bytes of the request."""
+        """The bytes of the request; the same every second, so made once."""
         lines = [f"GET {self.target} HTTP/1.1", f"Host: {self.host_header or join(self.host, self.port)}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         lines.append("Connection: close")

@@ -57,7 +57,7 @@ class Course:
     last: bool | None = None
     """The last result."""
     run: int = 0
-    """How often in a row it was that."""
+    """How often in a row it was that; not counted beyond the threshold."""
     resting: bool = False
     """Nothing more is asked of this instance: it is to be replaced, or has started."""
 
@@ -71,9 +71,12 @@ def begin(kind: ProbeKind, verdict: Verdict | None = None) -> Course:
 def advance(course: Course, success: bool, thresholds: Thresholds) -> Course:
     """The course after one more result. Errors are no results and do not come here."""
     run = course.run + 1 if course.last is success else 1
-    if run < (thresholds.success if success else thresholds.failure):
+    wanted = thresholds.success if success else thresholds.failure
+    if run < wanted:
         return replace(course, last=success, run=run)
     verdict = Verdict.SUCCESS if success else Verdict.FAILURE
+    if run > wanted and verdict is course.verdict:
+        return course  # nothing new: how most results are
     # A verdict of the startup probe is final for its instance, and so is a failed liveness probe: asking a container
     # on that is about to be killed gives nothing but events.
     resting = course.kind is ProbeKind.STARTUP or (course.kind is ProbeKind.LIVENESS and not success)
