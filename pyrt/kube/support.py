@@ -56,6 +56,7 @@ VOLUME_TYPES = (
     "emptyDir",
     "ephemeral",
     "hostPath",
+    "image",
     "persistentVolumeClaim",
     "projected",
     "secret",

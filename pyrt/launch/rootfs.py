@@ -9,7 +9,19 @@ from pyrt.launch.context import ContainerContext, DirectoryRoot, OverlayRoot
 from pyrt.launch.encoding import MAX_BYTES
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
-from pyrt.launch.operations import HOST, ROOT, Bind, Block, MountNew, MountOld, Open, Operation, Pivot, Propagation
+from pyrt.launch.operations import (
+    HOST,
+    NO_FD,
+    ROOT,
+    Bind,
+    Block,
+    MountNew,
+    MountOld,
+    Open,
+    Operation,
+    Pivot,
+    Propagation,
+)
 from pyrt.launch.plan import CloneTree
 from pyrt.launch.table import FdTable
 
@@ -94,6 +106,32 @@ def _mount_overlay_by_path(root: OverlayRoot, paths: tuple[str, ...], options: l
     # can, and both are held by then.
     mountpoint = root.mountpoint if root.mountpoint != "/" else os.path.dirname(root.upper)
     return MountOld(ROOT, "overlay", "overlay", data, 0, base, HOST, mountpoint, note="/")
+
+
+def mount_layers(path: str, layers: tuple[str, ...], features: Features) -> Operation:
+    """An image's layers, read-only, on the empty directory ``path``.
+
+    That directory is the lowest layer too: without an upper directory overlayfs wants two.
+    """
+    note = f"image layers on {path}"
+    everything = (path, *layers)
+    if len(everything) > OVERLAY_MAX_LAYERS:
+        raise LaunchError(
+            f"{len(layers)} layers, and overlayfs takes {OVERLAY_MAX_LAYERS}", operation=f"mount overlay on {path}"
+        )
+    attributes = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
+    if features.overlay_append and max(map(len, map(os.fsencode, everything))) < k.FSCONFIG_MAX:
+        words = tuple(f"lowerdir+={layer}" for layer in reversed(everything))
+        return MountNew(NO_FD, "overlay", "overlay", words, attributes, HOST, path, note=note)
+    data = "lowerdir=" + ":".join(_escape(layer) for layer in reversed(everything))
+    if len(os.fsencode(data)) > MOUNT_DATA_MAX:
+        raise LaunchError(
+            f"the names of {len(layers)} layers do not fit a page, and this kernel takes no more",
+            operation=f"mount overlay on {path}",
+        )
+    # No change of directory here: the pod process has its own.
+    flags = k.MS_RDONLY | k.MS_NOSUID | k.MS_NODEV
+    return MountOld(NO_FD, "overlay", "overlay", data, flags, "", HOST, path, note=note)
 
 
 def _escape(name: str) -> str:

@@ -10,6 +10,7 @@ from pyrt.launch import constants as k
 from pyrt.launch.container import PRIVATE_PROC, join_cgroup
 from pyrt.launch.context import CgroupPlace, UserNamespace
 from pyrt.launch.errors import LaunchError
+from pyrt.launch.features import Features
 from pyrt.launch.operations import (
     HOST,
     HOST_NETLINK,
@@ -31,6 +32,7 @@ from pyrt.launch.operations import (
     Unshare,
 )
 from pyrt.launch.plan import Plan
+from pyrt.launch.rootfs import mount_layers
 from pyrt.launch.sysctls import sysctls
 
 _HOST_NETLINK = Block.of(NetlinkOpen(HOST_NETLINK))
@@ -59,6 +61,16 @@ class Tmpfs:
 
 
 @dataclass(frozen=True, slots=True)
+class Layered:
+    """The layers of an image on top of one another, read-only."""
+
+    path: str
+    """Of the host: an existing, empty directory."""
+    layers: tuple[str, ...]
+    """Lowest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxContext:
     """What :func:`compile_sandbox` turns into operations, in this order."""
 
@@ -74,6 +86,8 @@ class SandboxContext:
     run_directory: str = ""
     """Made a mount of its own, so that nothing in it is seen outside."""
     tmpfs: Sequence[Tmpfs] = ()
+    layered: Sequence[Layered] = ()
+    features: Features = field(default_factory=Features)
     oom_score_adj: int | None = None
     user_namespace: UserNamespace | None = None
     """It owns the pod's namespaces, but not the pod process and its mount namespace."""
@@ -106,6 +120,7 @@ def compile_sandbox(context: SandboxContext) -> Plan:
             Bind(HOST, context.run_directory, "", HOST, context.run_directory, 0, 0, 0, k.MS_PRIVATE, "run directory")
         )
     ops += [_tmpfs(fs) for fs in context.tmpfs]
+    ops += [mount_layers(image.path, image.layers, context.features) for image in context.layered]
     return Plan(tuple(ops))
 
 

@@ -235,6 +235,8 @@ class Observed:
     sandbox_failure: Failure | None = None
     """The last :class:`CreateSandbox` failed. Dropped on success."""
     volumes_ready: bool = False
+    volume_images: Mapping[str, str] = field(default_factory=dict)
+    """By volume name: the digest references of image volumes."""
     volumes_failure: Failure | None = None
     """The last :class:`PrepareVolumes` failed. Dropped on success, and when something has changed that volumes are made
     from."""

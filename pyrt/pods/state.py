@@ -194,6 +194,7 @@ class PodState:
             sandbox_failure=self.sandbox_failure,
             volumes_ready=self.volumes.ready,
             volumes_failure=self.volumes_failure,
+            volume_images=self.volumes.image_references(),
             volumes_stale=self.volumes.stale,
             allowed_unsafe_sysctls=self.tools.facts.allowed_unsafe_sysctls,
             apparmor=self.tools.facts.apparmor,

@@ -17,11 +17,13 @@ from pyrt.kube.podstatus import (
     ContainerStatus,
     ContainerUser,
     HostIP,
+    ImageVolumeStatus,
     LinuxContainerUser,
     PodCondition,
     PodIP,
     PodStatus,
     VolumeMountStatus,
+    VolumeStatus,
 )
 from pyrt.kube.qos import qos_class
 from pyrt.kube.times import to_text
@@ -44,6 +46,11 @@ from pyrt.pods.restart import (
 from pyrt.runtime.status import ContainerState as RuntimeState
 
 DISRUPTION = "DisruptionTarget"
+IMAGE_FAILURES = frozenset(
+    {"ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable"}
+)
+"""Reasons why an image volume is not there: shown as a container's own."""
+
 RUNTIME_SCHEME = "pyrt://"
 """Before a container's id in ``containerID``."""
 
@@ -202,7 +209,7 @@ class _Snapshot:
             restart_count=last.attempt,
             state=self._state(last, old),
             started=False,
-            volume_mounts=_mounts(container),
+            volume_mounts=_mounts(container, self._observed.volume_images),
         )
         previous = self._dead.get(container.name)
         if previous is not None:
@@ -249,7 +256,7 @@ class _Snapshot:
             image=container.image,
             state=ContainerState(waiting=waiting),
             started=False,
-            volume_mounts=_mounts(container),
+            volume_mounts=_mounts(container, self._observed.volume_images),
         )
         if old is not None:
             status.restart_count, status.last_state = old.restart_count, old.last_state
@@ -263,6 +270,8 @@ class _Snapshot:
                 waiting.reason, waiting.message = hold.reason, hold.message
             elif blocked is not None and not self._pod.spec.init_containers:
                 waiting.message = blocked.message
+                if blocked.reason in IMAGE_FAILURES:
+                    waiting.reason = blocked.reason
         return status
 
     def _state(self, last: ObservedContainer, old: ContainerStatus | None) -> ContainerState:
@@ -335,12 +344,14 @@ def _terminated(container: ObservedContainer, reset: Reset) -> ContainerStateTer
     )
 
 
-def _mounts(container: Container | EphemeralContainer) -> list[VolumeMountStatus]:
+def _mounts(container: Container | EphemeralContainer, images: Mapping[str, str]) -> list[VolumeMountStatus]:
     mounts = []
     for mount in container.volume_mounts:
         status = VolumeMountStatus(name=mount.name, mount_path=mount.mount_path, read_only=mount.read_only)
         if mount.read_only:
             recursive = mount.recursive_read_only in ("Enabled", "IfPossible")
             status.recursive_read_only = "Enabled" if recursive else "Disabled"
+        if mount.name in images:
+            status.volume_status = VolumeStatus(image=ImageVolumeStatus(image_ref=images[mount.name]))
         mounts.append(status)
     return mounts

@@ -233,17 +233,20 @@ class Supervisor:
         return worker.sandboxes if worker is not None else ()
 
     def users_of(self, image: ImageId) -> list[str]:
-        """The pods (``namespace/name``) that have containers of an image."""
+        """The pods (``namespace/name``) that have containers of an image, or a volume."""
         names = set()
         for status in self._runtime.list_containers():
             if status.config.image.id == image:
                 meta = self._runtime.sandbox_status(status.sandbox_id).config.metadata
                 names.add(f"{meta.namespace}/{meta.name}")
+        for sandbox in self._runtime.list_sandboxes():
+            if any(mount.image == image for mount in sandbox.config.image_mounts):
+                names.add(f"{sandbox.config.metadata.namespace}/{sandbox.config.metadata.name}")
         return sorted(names)
 
     def images_in_use(self) -> set[ImageId]:
-        """Images that containers of any kind run on."""
-        return {status.config.image.id for status in self._runtime.list_containers()}
+        """Images that containers of any kind run on, or that are volumes."""
+        return self._runtime.images_in_use()
 
     # --- deletion -------------------------------------------------------------------------------------------------
 

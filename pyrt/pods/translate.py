@@ -30,6 +30,7 @@ from pyrt.pods.mounts import container_mount
 from pyrt.pods.privileges import check_non_root, container_security
 from pyrt.runtime.config import (
     ContainerConfig,
+    ImageMount,
     Mount,
     NamespaceMode,
     PodMetadata,
@@ -118,6 +119,11 @@ def sandbox_config(
             )
             for volume in volumes.values()
             if volume.tmpfs is not None
+        ),
+        image_mounts=tuple(
+            ImageMount(volume.path, volume.layers, volume.image)
+            for volume in volumes.values()
+            if volume.layers and volume.image is not None
         ),
     )
 

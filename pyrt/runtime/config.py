@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyrt.ids import ImageId
 from pyrt.images.types import Image
 from pyrt.launch.context import UserNamespace
 from pyrt.network.types import HostPort
@@ -92,6 +93,8 @@ class SandboxConfig:
     annotations: dict[str, str] = field(default_factory=dict)
     tmpfs_mounts: tuple[TmpfsMount, ...] = ()
     """Memory-backed volumes: mounted by the pod process in its own mount namespace, gone with it."""
+    image_mounts: tuple[ImageMount, ...] = ()
+    """Image volumes, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,18 @@ class TmpfsMount:
     """The group of its top directory; ``None`` is root's."""
     huge_pages: int = 0
     """Bytes of a page: a hugetlbfs instead (medium HugePages)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMount:
+    """The content of an image, read-only, for as long as the sandbox lives."""
+
+    path: Path
+    """An empty directory."""
+    layers: tuple[Path, ...]
+    """Lowest first."""
+    image: ImageId
+    """It is not removed meanwhile."""
 
 
 class Propagation(enum.Enum):

@@ -10,7 +10,7 @@ from socket import socket
 
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.config import Config
-from pyrt.ids import ContainerId, SandboxId
+from pyrt.ids import ContainerId, ImageId, SandboxId
 from pyrt.network import Network
 from pyrt.runtime import (
     container_create,
@@ -119,6 +119,11 @@ class Runtime:
     def list_sandboxes(self) -> list[SandboxStatus]:
         """All, oldest first. One that is being made is NOT_READY."""
         return [record.status() for record in self._core.sandboxes.values()]
+
+    def images_in_use(self) -> set[ImageId]:
+        """Images that containers of any kind run on, or that sandboxes have mounted."""
+        used = {record.config.image.id for record in self._core.containers.values()}
+        return used | {mount.image for one in self._core.sandboxes.values() for mount in one.config.image_mounts}
 
     # ------------------------------------------------------------------ containers
 

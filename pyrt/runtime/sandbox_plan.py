@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from pyrt.launch import constants as k
 from pyrt.launch.context import CgroupPlace
+from pyrt.launch.features import Features
 from pyrt.launch.operations import HOST, POD_NETLINK, Bind, Netlink, Operation
 from pyrt.launch.plan import GivenFd, Plan
-from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
+from pyrt.launch.sandbox import Layered, SandboxContext, Tmpfs, compile_sandbox
 from pyrt.network.types import Attachment
 from pyrt.runtime.config import NamespaceMode, SandboxConfig
 from pyrt.runtime.paths import RuntimePaths
@@ -59,6 +60,7 @@ def sandbox_plan(
     files: int = -1,
 ) -> Plan:
     """Cgroup, namespaces, hostname, sysctls, network, shared memory, volumes in memory, files of /etc.
+    features: Features = Features(),  # noqa: B008 - frozen
 
     ``files`` is the descriptor of :func:`pyrt.runtime.sandbox_files.make_files`; -1 for a plan that is only printed.
     """
@@ -88,6 +90,8 @@ def sandbox_plan(
             tmpfs=tmpfs,
             oom_score_adj=OOM_SCORE_ADJ,
             user_namespace=config.user_namespace,
+            layered=[Layered(str(mount.path), tuple(map(str, mount.layers))) for mount in config.image_mounts],
+            features=features,
         )
     )
     more: list[Operation] = [

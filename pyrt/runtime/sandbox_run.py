@@ -95,7 +95,8 @@ class Birth:
         with ExitStack() as stack:
             files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
             stack.callback(os.close, files)
-            self._plan = sandbox_plan(config, places, cgroup_place(join, core.cgroup_mounts), attachment, files)
+            cgroup = cgroup_place(join, core.cgroup_mounts)
+            self._plan = sandbox_plan(config, places, cgroup, attachment, files, core.features)
             self._answers.append(pod.play(EncodedPlan.of(self._plan, stack)))
             if config.pid is NamespaceMode.POD:
                 self._answers.append(

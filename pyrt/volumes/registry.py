@@ -9,6 +9,7 @@ from pyrt.volumes.downward_api import DownwardApiVolume
 from pyrt.volumes.empty_dir import EmptyDir
 from pyrt.volumes.errors import UnsupportedVolumeError
 from pyrt.volumes.host_path import HostPath
+from pyrt.volumes.image import ImageVolume
 from pyrt.volumes.projected import ProjectedVolume
 from pyrt.volumes.secret import SecretVolume
 from pyrt.volumes.types import PreparedVolume, VolumeContext, VolumeType
@@ -19,6 +20,7 @@ TYPES: dict[str, VolumeType] = {
     "host_path": HostPath(),
     "persistent_volume_claim": Claim("persistentVolumeClaim"),
     "ephemeral": Claim("ephemeral"),
+    "image": ImageVolume(),
     "config_map": ConfigMapVolume(),
     "secret": SecretVolume(),
     "downward_api": DownwardApiVolume(),

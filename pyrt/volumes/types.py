@@ -16,6 +16,17 @@ from pyrt.volumes.references import NONE, References
 
 
 @dataclass(frozen=True, slots=True)
+class ImageContent:
+    """An image that is here, as a volume is made from it."""
+
+    id: ImageId
+    layers: tuple[Path, ...]
+    """Directories, lowest first."""
+    digest: str
+    """``docker.io/library/data@sha256:...``, for the status."""
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeContext:
     """The pod that a volume belongs to, as far as volumes care."""
 
@@ -29,6 +40,8 @@ class VolumeContext:
     """``<run>/volumes/<uid>``, where nothing reaches a disk: each volume of API objects has a directory in here."""
     allocatable: Mapping[str, str] = field(default_factory=dict)
     """What the node has for pods, by resource: limits that are not set (resourceFieldRef)."""
+    images: Mapping[str, ImageContent] = field(default_factory=dict)
+    """By volume name: what has been pulled for image volumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,8 @@ class PreparedVolume:
     """An image's layers, lowest first: an overlay of them is mounted on ``path`` in the pod's mount namespace."""
     image: ImageId | None = None
     """The image that must not be removed while the volume is in use."""
+    image_ref: str = ""
+    """Its digest reference, for the status."""
     read_only: bool = False
     """Whether every container mounts it read-only, whatever its mount says."""
     follows_objects: bool = False

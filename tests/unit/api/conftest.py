@@ -149,6 +149,9 @@ class MemoryRuntime:
     def list_sandboxes(self):
         return list(self.sandboxes.values())
 
+    def images_in_use(self):
+        return {status.config.image.id for status in self.containers.values()}
+
     def list_containers(self, sandbox_id=None):
         return [c for c in self.containers.values() if sandbox_id is None or c.sandbox_id == sandbox_id]
 
