@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyrt.cli.commands.create.hashing import with_hash
 from tests.unit.cli.conftest import Pyrt
 from tests.unit.client.server import Server, answer, status
 
@@ -131,3 +133,30 @@ def test_tls_without_files(server: Server, pyrt: Pyrt) -> None:
     assert pyrt("create", "secret", "tls", "web", "--cert=/no", "--key=/no").err == (
         "error: Cannot read file /no, open /no: no such file or directory\n"
     )
+
+
+def test_a_name_that_changes_with_the_content(server: Server, pyrt: Pyrt) -> None:
+    def name(*words: str) -> str:
+        return pyrt("create", *words, "--append-hash", "--dry-run=client", "-o", "name").out.strip()
+
+    plain = name("configmap", "c")
+    assert plain.startswith("configmap/c-")
+    assert len(plain) == len("configmap/c-") + 10
+    assert name("configmap", "c", "--from-literal=a=<&>") != plain
+    assert name("secret", "generic", "s", "--from-literal=a=1").startswith("secret/s-")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "suffix"),
+    [
+        # Of kubectl's own tests (pkg/util/hash), which hash objects without a name.
+        ({"kind": "ConfigMap"}, "42745tchd9"),
+        ({"kind": "ConfigMap", "data": {"one": ""}}, "9g67k2htb6"),
+        ({"kind": "ConfigMap", "data": {"two": "2", "one": "", "three": "3"}}, "f5h7t85m9b"),
+        ({"kind": "ConfigMap", "data": {"one": ""}, "binaryData": {"two": ""}}, "698h7c7t9m"),
+        ({"kind": "Secret", "type": "my-type"}, "t75bgf6ctb"),
+        ({"kind": "Secret", "type": "my-type", "data": {"two": "Mg==", "one": "", "three": "Mw=="}}, "dgcb6h9tmk"),
+    ],
+)
+def test_the_hash_is_kubectls(manifest: dict[str, Any], suffix: str) -> None:
+    assert with_hash({"metadata": {"name": ""}, **manifest})["metadata"]["name"] == f"-{suffix}"

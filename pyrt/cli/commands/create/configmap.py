@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pyrt.cli.command import Command
+from pyrt.cli.commands.create.hashing import hash_option, with_hash
 from pyrt.cli.commands.create.making import exact_name, make, making_options
 from pyrt.cli.commands.create.sources import Data, gather
 from pyrt.cli.session import Session
@@ -34,6 +35,7 @@ pyrt create configmap my-config --from-env-file=path/to/bar.env
     "--from-file", multiple=True, metavar="[KEY=]SOURCE", help="A file, or a directory of files. May be repeated."
 )
 @click.option("--from-env-file", multiple=True, metavar="FILE", help="A file with lines KEY=VALUE. May be repeated.")
+@hash_option
 @making_options
 @click.pass_obj
 def command(
@@ -43,6 +45,7 @@ def command(
     from_literal: tuple[str, ...],
     from_file: tuple[str, ...],
     from_env_file: tuple[str, ...],
+    append_hash: bool,
     output: str,
     dry_run: str,
 ) -> None:
@@ -52,7 +55,7 @@ def command(
     """
     name = exact_name(words)
     data = gather(from_literal, from_file, from_env_file, config_map=name)
-    make(session, CONFIG_MAP, manifest(name, data), output, dry_run)
+    make(session, CONFIG_MAP, with_hash(manifest(name, data), append_hash), output, dry_run)
 
 
 def manifest(name: str, data: Data) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pyrt.cli.command import Command
+from pyrt.cli.commands.create.hashing import hash_option, with_hash
 from pyrt.cli.commands.create.making import exact_name, make, making_options
 from pyrt.cli.commands.create.secret.manifest import secret_object
 from pyrt.cli.commands.create.sources import gather
@@ -33,6 +34,7 @@ DOCKER_HUB = "https://index.docker.io/v1/"
 @click.option(
     "--from-file", multiple=True, metavar="[KEY=]FILE", help=f"A Docker configuration; its key has to be {KEY}."
 )
+@hash_option
 @making_options
 @click.pass_obj
 def command(
@@ -44,6 +46,7 @@ def command(
     docker_password: str,
     docker_email: str,
     from_file: tuple[str, ...],
+    append_hash: bool,
     output: str,
     dry_run: str,
 ) -> None:
@@ -61,7 +64,7 @@ def command(
             "either --from-file or the combination of --docker-username, --docker-password and --docker-server is "
             "required"
         )
-    make(session, SECRET, secret_object(name, TYPE, data), output, dry_run)
+    make(session, SECRET, with_hash(secret_object(name, TYPE, data), append_hash), output, dry_run)
 
 
 def config_json(server: str, username: str, password: str, email: str) -> bytes:

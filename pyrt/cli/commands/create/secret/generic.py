@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pyrt.cli.command import Command
+from pyrt.cli.commands.create.hashing import hash_option, with_hash
 from pyrt.cli.commands.create.making import exact_name, make, making_options
 from pyrt.cli.commands.create.secret.manifest import secret_object
 from pyrt.cli.commands.create.sources import gather
@@ -31,6 +32,7 @@ pyrt create secret generic my-secret --from-literal=key1=supersecret --from-lite
     "--from-file", multiple=True, metavar="[KEY=]SOURCE", help="A file, or a directory of files. May be repeated."
 )
 @click.option("--from-env-file", multiple=True, metavar="FILE", help="A file with lines KEY=VALUE. May be repeated.")
+@hash_option
 @making_options
 @click.pass_obj
 def command(
@@ -41,6 +43,7 @@ def command(
     from_literal: tuple[str, ...],
     from_file: tuple[str, ...],
     from_env_file: tuple[str, ...],
+    append_hash: bool,
     output: str,
     dry_run: str,
 ) -> None:
@@ -50,4 +53,4 @@ def command(
     """
     name = exact_name(words)
     data = gather(from_literal, from_file, from_env_file)
-    make(session, SECRET, secret_object(name, kind, data), output, dry_run)
+    make(session, SECRET, with_hash(secret_object(name, kind, data), append_hash), output, dry_run)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pyrt.cli.command import Command
+from pyrt.cli.commands.create.hashing import hash_option, with_hash
 from pyrt.cli.commands.create.making import exact_name, make, making_options
 from pyrt.cli.commands.create.secret.manifest import secret_object
 from pyrt.cli.failure import CliError
@@ -29,9 +30,12 @@ REASONS = {
 @click.argument("words", nargs=-1)
 @click.option("--cert", metavar="FILE", default="", help="Path to PEM encoded public key certificate.")
 @click.option("--key", metavar="FILE", default="", help="Path to private key associated with given certificate.")
+@hash_option
 @making_options
 @click.pass_obj
-def command(session: Session, /, words: tuple[str, ...], cert: str, key: str, output: str, dry_run: str) -> None:
+def command(
+    session: Session, /, words: tuple[str, ...], cert: str, key: str, append_hash: bool, output: str, dry_run: str
+) -> None:
     """Create a TLS secret from a certificate and its private key, PEM encoded.
 
     The key must be the certificate's.
@@ -41,7 +45,7 @@ def command(session: Session, /, words: tuple[str, ...], cert: str, key: str, ou
         raise CliError("key and cert must be specified")
     data = {"tls.crt": _read(cert), "tls.key": _read(key)}
     check_pair(cert, key)
-    make(session, SECRET, secret_object(name, TYPE, data), output, dry_run)
+    make(session, SECRET, with_hash(secret_object(name, TYPE, data), append_hash), output, dry_run)
 
 
 def check_pair(cert: str, key: str) -> None:
