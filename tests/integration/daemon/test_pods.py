@@ -25,7 +25,6 @@ def test_a_pod_that_ends(daemon, pod, code, phase, reason):
     assert (state["exitCode"], state["reason"]) == (code, reason)
 
 
-@pytest.mark.core
 def test_addresses_and_ready(daemon, pod):
     daemon.create(pod("web", FOREVER))
     status = daemon.running("web")["status"]
@@ -57,7 +56,6 @@ def test_environment(daemon, pod):
     assert daemon.logs("web") == "12 $(A) $(NONE) 1\n"
 
 
-@pytest.mark.core
 def test_containers_share_localhost_and_volumes(daemon, pod):
     mounts = [{"name": "data", "mountPath": "/data"}, {"name": "memory", "mountPath": "/memory"}]
     manifest = pod("web", FOREVER, container={"volumeMounts": mounts})
@@ -77,7 +75,6 @@ def test_containers_share_localhost_and_volumes(daemon, pod):
     )
 
 
-@pytest.mark.core
 def test_init_containers_go_first(daemon, pod):
     mount = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
     manifest = pod("web", "cat /d/order", container=mount)
@@ -238,7 +235,6 @@ def test_metrics(daemon, pod):
     assert found["containers"][0]["usage"]["memory"].endswith("Ki")
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("grace", [0, 1])
 def test_a_pod_that_is_deleted_while_it_is_made(daemon, pod, grace):
     for number in range(5):

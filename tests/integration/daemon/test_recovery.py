@@ -38,7 +38,6 @@ def test_running_pods_are_adopted(own_daemon, pod):
     daemon.gone("web")
 
 
-@pytest.mark.core
 def test_exit_codes_and_log_lines_of_the_time_between(own_daemon, pod):
     daemon = own_daemon
     mounts = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
@@ -140,7 +139,6 @@ def test_a_second_daemon_is_refused(own_daemon):
     assert own_daemon.call("GET", "/version")["major"] == "1"
 
 
-@pytest.mark.core
 def test_run_is_empty_after_a_boot(own_daemon, pod):
     """What a reboot does: every process is gone, and /run is empty."""
     daemon = own_daemon

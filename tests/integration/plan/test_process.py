@@ -13,13 +13,12 @@ from pyrt import spec
 from pyrt.launch import capabilities as caps
 from pyrt.launch import probe
 
-pytestmark = pytest.mark.core
-
 
 def status(text: str) -> dict[str, str]:
     return {k: v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())}
 
 
+@pytest.mark.core
 def test_default_capabilities(box):
     found = status(box.run("cat", "/proc/self/status").output)
     expected = caps.mask(caps.DEFAULT) & probe().capabilities
@@ -46,6 +45,7 @@ def test_no_capabilities_and_no_new_privs(box):
     assert found["Seccomp"] == "2"
 
 
+@pytest.mark.core
 def test_user_groups_and_umask(box):
     box.process(user=spec.User(uid=1000, gid=1001, additional_gids=(5, 70000), umask=0o027))
     result = box.sh("cat /proc/self/status; umask")
@@ -74,6 +74,7 @@ def test_a_user_can_open_its_standard_output_again(box):
     assert box.sh("echo again > /dev/stdout").output == "again\n"
 
 
+@pytest.mark.core
 def test_no_descriptor_leaks(box):
     secret = os.open("/etc/passwd", os.O_RDONLY)
     os.set_inheritable(secret, True)
@@ -89,6 +90,7 @@ def test_signals_are_at_their_defaults(box):
     assert int(found["SigIgn"], 16) == int(found["SigBlk"], 16) == 0
 
 
+@pytest.mark.core
 def test_limits(box):
     box.process(rlimits=(spec.PosixRlimit(type="RLIMIT_NOFILE", soft=100, hard=200),))
     assert box.sh("ulimit -n; ulimit -Hn").output.split() == ["100", "200"]
@@ -101,6 +103,7 @@ def test_raising_a_limit_that_may_not_be_raised_names_it(box):
     assert str(box.run("true").error) == "set RLIMIT_NOFILE soft 100 hard 1073741824: Operation not permitted"
 
 
+@pytest.mark.core
 def test_oom_score_adj_is_raised(box):
     box.process(oom_score_adj=321)
     assert box.run("cat", "/proc/self/oom_score_adj").output == "321\n"
@@ -146,6 +149,7 @@ def test_pid_one(box):
     assert box.sh("echo $$").output == "1\n"
 
 
+@pytest.mark.core
 def test_sysctl_of_its_own_namespace(box):
     box.linux(sysctl={"net.ipv4.ip_unprivileged_port_start": "80", "kernel.shm_rmid_forced": "1"})
     result = box.run("cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start", "/proc/sys/kernel/shm_rmid_forced")
@@ -194,6 +198,7 @@ def test_search_goes_past_what_is_not_executable(box, workdir):
     assert box.run("id", "-u").output == "0\n"
 
 
+@pytest.mark.core
 def test_wait_for_start(box):
     box.context = replace(box.context, wait=True)
     running = box.start("echo", "started")

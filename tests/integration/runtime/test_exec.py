@@ -14,8 +14,6 @@ from pyrt.runtime.errors import ContainerNotFoundError, ExecError, ExecTimeoutEr
 
 from .conftest import Host
 
-pytestmark = pytest.mark.core
-
 
 async def read_all(fd: int) -> bytes:
     """To end of file (a terminal's end is EIO)."""
@@ -47,11 +45,13 @@ async def container(host: Host) -> ContainerId:
     return container_id
 
 
+@pytest.mark.core
 async def test_output_and_exit_code(host: Host, container: ContainerId) -> None:
     result = await host.runtime.exec_sync(container, ("sh", "-c", "echo out; echo err >&2; exit 3"))
     assert (result.exit_code, result.stdout, result.stderr) == (3, b"out\n", b"err\n")
 
 
+@pytest.mark.core
 async def test_it_is_in_the_containers_namespaces_and_cgroup(host: Host, container: ContainerId) -> None:
     script = "for n in mnt pid net ipc uts cgroup; do readlink /proc/1/ns/$n; readlink /proc/self/ns/$n; done"
     names = (await host.inside(container, "sh", "-c", script)).split()
@@ -87,6 +87,7 @@ async def test_a_command_that_cannot_run(
     assert (failed.value.exit_code, str(failed.value)) == (code, message)
 
 
+@pytest.mark.core
 async def test_timeout_kills(host: Host, container: ContainerId) -> None:
     with pytest.raises(ExecTimeoutError, match=r"container app: exec: command 'sh' timed out after 0.2 s") as failed:
         await host.runtime.exec_sync(container, ("sh", "-c", "echo begun; exec sleep 999"), timeout=0.2)
@@ -149,6 +150,7 @@ async def test_an_exec_ends_with_its_container(host: Host, container: ContainerI
     session.close()
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("mode", [NamespaceMode.POD, NamespaceMode.NODE])
 async def test_in_a_shared_pid_namespace(host: Host, mode: NamespaceMode) -> None:
     _, container = await host.runtime.run_pod(host.sandbox(pid=mode), host.container("sleep", "12345"))
@@ -172,6 +174,7 @@ async def test_attach_to_stdin_and_output(host: Host) -> None:
     assert host.output(container) == "got this"
 
 
+@pytest.mark.core
 async def test_attach_to_a_terminal(host: Host) -> None:
     _, container = await host.runtime.run_pod(
         host.sandbox(), host.container("sh", "-c", "read x; stty size", stdin=True, tty=True)

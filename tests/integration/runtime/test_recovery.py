@@ -17,8 +17,6 @@ from pyrt.runtime.status import ContainerState, SandboxState
 
 from .conftest import Host
 
-pytestmark = pytest.mark.core
-
 
 async def died(pid: int) -> None:
     """Until a process that is not our child to reap is gone, or a zombie."""
@@ -39,6 +37,7 @@ async def reap(pid: int) -> None:
     await asyncio.to_thread(os.waitpid, pid, 0)
 
 
+@pytest.mark.core
 async def test_a_running_container_goes_on(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
     before = host.runtime.container_status(container)
@@ -50,6 +49,7 @@ async def test_a_running_container_goes_on(host: Host) -> None:
     assert host.runtime.container_status(container).exit_code == 137
 
 
+@pytest.mark.core
 async def test_an_exit_without_a_daemon_is_not_lost(host: Host) -> None:
     _, container = await host.runtime.run_pod(
         host.sandbox(), host.container("sh", "-c", "read x; echo last; exit 42", stdin=True)
@@ -79,6 +79,7 @@ async def test_a_container_that_ended_before_stays_as_it_was(host: Host) -> None
     assert host.runtime.container_status(container) == status
 
 
+@pytest.mark.core
 async def test_a_pod_that_died_meanwhile(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
     await host.runtime.close()
@@ -141,6 +142,7 @@ async def test_a_sandbox_that_was_never_finished_is_removed(host: Host) -> None:
     assert all(sandbox.state is SandboxState.NOT_READY for sandbox in host.runtime.list_sandboxes())
 
 
+@pytest.mark.core
 async def test_after_a_reboot_nothing_is_running(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sleep", "1000"))
     core = host.runtime._core

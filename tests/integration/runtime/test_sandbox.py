@@ -17,8 +17,6 @@ from pyrt.runtime.status import EventKind, SandboxState
 
 from .conftest import Host, until
 
-pytestmark = pytest.mark.core
-
 
 def namespace(pid: int, kind: str) -> str:
     return os.readlink(f"/proc/{pid}/ns/{kind}")
@@ -32,6 +30,7 @@ def dead(pid: int) -> bool:
         return True
 
 
+@pytest.mark.core
 async def test_containers_share_network_ipc_and_uts_and_nothing_else(host: Host) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox())
     pids = [
@@ -47,6 +46,7 @@ async def test_each_container_is_the_first_process_of_its_own(host: Host) -> Non
     assert await host.prints("sh", "-c", "echo $$") == "1"
 
 
+@pytest.mark.core
 async def test_a_shared_pid_namespace_shows_every_process_and_reaps_orphans(host: Host) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox(pid=NamespaceMode.POD))
     one = await host.start(sandbox.id, "sleep", "1001", name="one")
@@ -108,6 +108,7 @@ async def test_resolv_conf_of_the_host(host: Host) -> None:
     assert output == host.config.node.resolv_conf.read_text().rstrip("\n")
 
 
+@pytest.mark.core
 async def test_sysctls_hold_in_the_pod_only(host: Host) -> None:
     before = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
     sysctls = {"net.ipv4.ip_local_port_range": "1024 60999", "kernel.shm_rmid_forced": "1"}
@@ -139,6 +140,7 @@ async def test_shared_memory_is_the_pods(host: Host) -> None:
     assert "1777" in await host.inside(two, "stat", "-c", "%a", "/dev/shm")
 
 
+@pytest.mark.core
 async def test_memory_volume_is_shared_limited_and_unseen_by_the_host(host: Host, workdir: Path) -> None:
     directory = workdir / "memory"
     directory.mkdir()
@@ -172,6 +174,7 @@ async def _get(connection: socket.socket) -> bytes:
 _SERVE = "mkdir /www; echo pong > /www/index.html; exec httpd -f -h /www -p {}"
 
 
+@pytest.mark.core
 async def test_the_host_reaches_the_pod_by_each_of_its_addresses(host: Host) -> None:
     sandbox, container = await host.runtime.run_pod(host.sandbox(), host.container("sh", "-c", _SERVE.format(8080)))
     await _wait_for_port(host, container, 8080)
@@ -206,6 +209,7 @@ async def test_one_sandbox_for_each_attempt(host: Host) -> None:
     assert (await host.runtime.run_sandbox(next_attempt)).id != first.id
 
 
+@pytest.mark.core
 async def test_stop_and_remove_are_idempotent(host: Host) -> None:
     sandbox = await host.runtime.run_sandbox(host.sandbox())
     await host.runtime.stop_sandbox(sandbox.id)
@@ -229,6 +233,7 @@ async def test_events_in_order(host: Host) -> None:
     assert seen[0] == (EventKind.CREATED, False)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("mode", [NamespaceMode.CONTAINER, NamespaceMode.POD])
 async def test_the_death_of_the_pod_process_takes_the_pod_and_is_told(host: Host, mode: NamespaceMode) -> None:
     command = ("sh", "-c", "trap '' TERM; while :; do sleep 1000; done")
