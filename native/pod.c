@@ -1,6 +1,6 @@
 /* pyrt-pod: the pod sandbox process. One per pod; it outlives the daemon and is the parent of every process of the pod.
  *
- *     argv[0] "pyrt-pod <namespace>/<name>"   argv[1] the run directory
+ *     argv[0] "pyrt-pod <namespace>/<name>", or blanks to write that into (PROTO_NAME)   argv[1] the run directory
  *     fd 2 log   fd 3 the first client's socket   fd 4 the host's network namespace (native/protocol.h)
  *
  * Or, with argv[1] "--pause", the first process of a shared PID namespace. */
@@ -30,6 +30,7 @@
 struct pod pod = {.run_dir = -1};
 
 static struct watch signals = WATCH_NONE;
+static char **arguments; /* argv, which ps shows */
 static struct timer term_timer;
 static bool terminating;
 
@@ -47,6 +48,19 @@ void pod_log(const char *what, const char *object, int err)
 	text_str(&t, "\n");
 	if (write(STDERR_FILENO, line, (size_t)(t.at - line)) < 0)
 		return; /* nobody to tell */
+}
+
+/* Of the name as much as there is room for, blanks behind: the arguments keep their places. */
+int pod_rename(const char *name, size_t name_len, const char *path, size_t path_len)
+{
+	size_t room = strlen(arguments[0]), head = strlen("pyrt-pod ");
+
+	if (room <= head || path_len != strlen(arguments[1]))
+		return -1;
+	memset(arguments[0] + head, ' ', room - head);
+	memcpy(arguments[0] + head, name, name_len < room - head ? name_len : room - head);
+	memcpy(arguments[1], path, path_len);
+	return 0;
 }
 
 /* --- children */
@@ -246,6 +260,7 @@ int main(int argc, char **argv)
 		pod_log("usage:", "pyrt-pod RUN_DIR, started by pyrt", EINVAL);
 		return 2;
 	}
+	arguments = argv;
 	if (set_up(argv[1]) < 0) {
 		pod_log("start in", argv[1], errno);
 		return 1;

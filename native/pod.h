@@ -48,6 +48,8 @@ extern struct pod pod;
 
 /* Kill what is left; the pod process ends when the last process is reaped. */
 void pod_stop(void);
+/* What ps shows: "pyrt-pod " and the name, and the run directory, whose path keeps its length. */
+int pod_rename(const char *name, size_t name_len, const char *path, size_t path_len);
 /* One line to stderr. */
 void pod_log(const char *what, const char *object, int err);
 

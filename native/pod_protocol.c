@@ -46,6 +46,17 @@ static bool take_id(struct reader *in, struct proto_string *s, size_t n, bool op
 	return true;
 }
 
+/* For people: anything that is one line of printable ASCII. */
+static bool take_name(struct reader *in, struct proto_string *s, size_t n)
+{
+	if (n == 0 || n > PROTO_MAX_PATH || !take_string(in, s, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (s->text[i] < ' ' || s->text[i] > '~')
+			return false;
+	return true;
+}
+
 static bool take_path(struct reader *in, struct proto_string *s, size_t n)
 {
 	if (n == 0)
@@ -74,6 +85,7 @@ static bool take_body(struct reader *in, struct proto_request *r, const unsigned
 {
 	switch (r->type) {
 	case PROTO_HELLO: return take(in, &r->u.hello, sizeof r->u.hello);
+	case PROTO_PREPARE:
 	case PROTO_PLAY: return take(in, &r->u.play, sizeof r->u.play) && take_plan(in, r, &r->u.play.plan, packet);
 	case PROTO_START:
 	case PROTO_EXEC: return take_start(in, r, packet);
@@ -83,6 +95,9 @@ static bool take_body(struct reader *in, struct proto_request *r, const unsigned
 	case PROTO_CLOSE_STDIN:
 	case PROTO_REOPEN_LOG:
 	case PROTO_FORGET: return take(in, &r->u.target, sizeof r->u.target) && take_id(in, &r->id, r->u.target.id_len, false);
+	case PROTO_NAME:
+		return take(in, &r->u.name, sizeof r->u.name) && take_name(in, &r->id, r->u.name.name_len) &&
+		       take_path(in, &r->log, r->u.name.path_len);
 	case PROTO_CONNECT: return take(in, &r->u.connect, sizeof r->u.connect);
 	default: return true; /* LIST, STOP */
 	}
@@ -97,7 +112,7 @@ enum proto_verdict proto_decode(struct proto_request *r, const void *packet, siz
 		return PROTO_ALIEN;
 	r->type = head.type;
 	r->seq = head.seq;
-	if (head.type < PROTO_HELLO || head.type > PROTO_STOP)
+	if (head.type < PROTO_HELLO || head.type > PROTO_NAME)
 		return PROTO_UNKNOWN;
 	return take_body(&in, r, packet) && in.left == 0 ? PROTO_OK : PROTO_MALFORMED;
 }

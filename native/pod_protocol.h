@@ -24,11 +24,12 @@ struct proto_request {
 		struct proto_attach attach;
 		struct proto_resize resize;
 		struct proto_target target;
+		struct proto_name name;
 		struct proto_connect connect;
 	} u;
-	struct proto_string id;     /* checked against PROTO_MAX_ID and the alphabet of ids */
+	struct proto_string id;     /* checked against PROTO_MAX_ID and the alphabet of ids; NAME: printable */
 	struct proto_string target; /* likewise, or empty */
-	struct proto_string log;    /* absolute and without NUL, or empty */
+	struct proto_string log;    /* absolute and without NUL, or empty; NAME: the run directory */
 	size_t plan_at;             /* offset of the plan in the packet, its length is in the structure */
 };
 

@@ -38,7 +38,7 @@ static int do_list(struct call *call)
 	return 0;
 }
 
-static int do_play(struct call *call)
+static int play(struct call *call)
 {
 	const struct proto_plan *wire = &call->request->u.play.plan;
 	struct request_plan rp = {.copy = NULL};
@@ -46,10 +46,6 @@ static int do_play(struct call *call)
 	size_t own = wire->plan_len ? 0 : 1;
 	int err;
 
-	if (pod.sandbox == PROTO_SANDBOX_STOPPING)
-		return ESHUTDOWN;
-	if (pod.sandbox == PROTO_SANDBOX_FAILED)
-		return ECANCELED;
 	if (call->fds->n < own || wire->target_slot != PROTO_NO_SLOT || wire->console_slot != PROTO_NO_SLOT)
 		return EBADMSG;
 	err = request_plan_open(&rp, wire, call->request->plan_at, call->fds, own, -1, -1);
@@ -58,6 +54,24 @@ static int do_play(struct call *call)
 		call->reply.index = why.index;
 	}
 	request_plan_close(&rp);
+	return err;
+}
+
+static int do_prepare(struct call *call)
+{
+	int err = pod.sandbox == PROTO_SANDBOX_NONE ? play(call) : EINVAL;
+	if (err && pod.sandbox == PROTO_SANDBOX_NONE)
+		pod.sandbox = PROTO_SANDBOX_FAILED;
+	return err;
+}
+
+static int do_play(struct call *call)
+{
+	if (pod.sandbox == PROTO_SANDBOX_STOPPING)
+		return ESHUTDOWN;
+	if (pod.sandbox == PROTO_SANDBOX_FAILED)
+		return ECANCELED;
+	int err = play(call);
 	/* A later plan (one more mount, say) may fail without taking the pod with it. */
 	if (pod.sandbox == PROTO_SANDBOX_NONE)
 		pod.sandbox = err ? PROTO_SANDBOX_FAILED : PROTO_SANDBOX_READY;
@@ -151,6 +165,12 @@ static int do_stop(struct call *call)
 	return LATER;
 }
 
+static int do_name(struct call *call)
+{
+	const struct proto_request *r = call->request;
+	return pod_rename(r->id.text, r->id.len, r->log.text, r->log.len) < 0 ? EINVAL : 0;
+}
+
 static int (*const handlers[])(struct call *) = {
 	[PROTO_HELLO] = do_hello,
 	[PROTO_PLAY] = do_play,
@@ -165,6 +185,8 @@ static int (*const handlers[])(struct call *) = {
 	[PROTO_LIST] = do_list,
 	[PROTO_FORGET] = do_forget,
 	[PROTO_STOP] = do_stop,
+	[PROTO_PREPARE] = do_prepare,
+	[PROTO_NAME] = do_name,
 };
 
 bool request_handle(struct client *c, size_t len, struct request_fds *fds)

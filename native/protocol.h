@@ -43,6 +43,8 @@ enum proto_type {
 	PROTO_LIST = 11,    /* no structure; ITEMs, then the REPLY */
 	PROTO_FORGET = 12,  /* struct proto_target: drop an exited process and its files in containers/ and exits/ */
 	PROTO_STOP = 13,    /* no structure: kill everything, answer when the pod is empty, exit */
+	PROTO_PREPARE = 14, /* struct proto_play: before the sandbox's plan, what is the same for every pod */
+	PROTO_NAME = 15,    /* struct proto_name: what ps shows from now on */
 
 	/* answers and events */
 	PROTO_REPLY = 64, /* struct proto_reply */
@@ -71,7 +73,8 @@ struct proto_plan {
 	uint32_t console_slot;
 } __attribute__((packed));
 
-/* fds: [plan] [table...] */
+/* fds: [plan] [table...]. PLAY makes the sandbox. PREPARE does not: a pod process that is only prepared ends with its last
+ * client; EINVAL when there is a sandbox. */
 struct proto_play {
 	struct proto_plan plan;
 } __attribute__((packed));
@@ -129,6 +132,12 @@ struct proto_resize {
 struct proto_target {
 	uint16_t id_len;
 	uint16_t reserved;
+} __attribute__((packed));
+
+/* strings: <namespace>/<name>; the run directory's path, which it has been renamed to, as long as the old one */
+struct proto_name {
+	uint16_t name_len;
+	uint16_t path_len;
 } __attribute__((packed));
 
 struct proto_connect {

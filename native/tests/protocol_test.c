@@ -36,7 +36,7 @@ int main(void)
 		size_t len = pick(120);
 		unsigned char *packet = malloc(len ? len : 1);
 		struct proto_request r;
-		struct proto_header head = {PROTO_VERSION, (uint16_t)(1 + pick(14)), 1};
+		struct proto_header head = {PROTO_VERSION, (uint16_t)(1 + pick(16)), 1};
 		for (size_t i = 0; i < len; i++)
 			packet[i] = pick(3) ? (unsigned char)(pick(4) * (unsigned)('a' / 3)) : (unsigned char)pick(256);
 		if (len >= sizeof head && pick(20))

@@ -31,7 +31,7 @@ from pyrt.launch.operations import (
     Propagation,
     Unshare,
 )
-from pyrt.launch.plan import Plan
+from pyrt.launch.plan import FdSource, Plan
 from pyrt.launch.rootfs import mount_layers
 from pyrt.launch.sysctls import sysctls
 
@@ -91,6 +91,26 @@ class SandboxContext:
     oom_score_adj: int | None = None
     user_namespace: UserNamespace | None = None
     """It owns the pod's namespaces, but not the pod process and its mount namespace."""
+    prepared: bool = False
+    """The pod process has played :func:`compile_spare`, and has its link from :func:`compile_link`."""
+
+
+SPARE_NAMESPACES = k.CLONE_NEWNET | k.CLONE_NEWIPC | k.CLONE_NEWUTS
+"""What a spare pod process has of its own. Not its mounts: what the host mounts until its pod comes must be there."""
+
+
+def compile_spare(sysctls_of_all: dict[str, str], oom_score_adj: int) -> Plan:
+    """What a pod process can do before it knows its pod."""
+    written = sysctls(sysctls_of_all, SPARE_NAMESPACES)
+    return Plan((Unshare(SPARE_NAMESPACES), PRIVATE_PROC, *written, OomScoreAdj(PROC, oom_score_adj)))
+
+
+def compile_link(messages: Sequence[tuple[bool, bytes, str]], host_netlink: FdSource) -> Plan:
+    """The link of a pod process that has played :func:`compile_spare`. It has left the host's network namespace, so
+    it is given a NETLINK_ROUTE socket of the host's. ``messages``: whether it is the host's, the bytes, and words.
+    """
+    ops = [Netlink(0 if of_host else POD_NETLINK, message, words) for of_host, message, words in messages]
+    return Plan((_POD_NETLINK, *ops), fds=(host_netlink,))
 
 
 def compile_sandbox(context: SandboxContext) -> Plan:
@@ -106,12 +126,13 @@ def compile_sandbox(context: SandboxContext) -> Plan:
     else:
         ops += [*_user_namespace(context.user_namespace, context.namespaces), Unshare(k.CLONE_NEWNS), _OWN_MOUNTS]
     if context.hostname:
-        if not context.namespaces & k.CLONE_NEWUTS:
+        if not context.namespaces & k.CLONE_NEWUTS and not context.prepared:
             raise LaunchError("needs a UTS namespace of its own", operation=f"set hostname {context.hostname}")
         ops.append(Hostname(context.hostname))
     if context.sysctls or context.oom_score_adj is not None:
         ops.append(PRIVATE_PROC)
-        ops += _as_root(context.user_namespace, sysctls(context.sysctls, context.namespaces))
+        own = context.namespaces | (SPARE_NAMESPACES if context.prepared else 0)
+        ops += _as_root(context.user_namespace, sysctls(context.sysctls, own))
     if context.oom_score_adj is not None:
         ops.append(OomScoreAdj(PROC, context.oom_score_adj))
     ops += _network(context)

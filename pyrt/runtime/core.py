@@ -26,6 +26,7 @@ from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.podstreams import StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
+from pyrt.runtime.spare_pods import SparePods
 from pyrt.runtime.spares import Spares
 from pyrt.runtime.status import ContainerState, EventKind, RuntimeEvent
 from pyrt.runtime.trash import Trash
@@ -54,6 +55,7 @@ class Core:
         self.trash = Trash(self.paths.trash)
         self.spares = Spares(self.paths.spare, self.trash)
         self.host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.spare_pods = SparePods(self.paths, self.trash, self.cgroups.hierarchies.mode, self.host_netns)
         self.cgroup_mounts = tuple(hierarchy.mount_point for hierarchy in self.cgroups.hierarchies.v1)
         self.features = probe()
         self.plain_facts = self._facts(())
@@ -108,6 +110,7 @@ class Core:
             pod.on_closed = pod.on_exit = None
             pod.close()
         self.pods.clear()
+        self.spare_pods.close()
         self.sweeper.close()
         self.spares.close()
         self.trash.close()

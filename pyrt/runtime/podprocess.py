@@ -34,6 +34,8 @@ from pyrt.runtime.podrequests import PodRequests, fail, nothing
 from pyrt.runtime.podstreams import Attachment, ContainerIo, ExecProcess, StartedProcess, pipe
 from pyrt.runtime.protocol import ProcessItem, ProcessPhase, Reply, Stdio
 
+_TITLE_ROOM: Final = 160
+"""Bytes for the name of a pod that is not known yet; more of it is not shown."""
 _GRACE: Final = 1.0
 """Seconds between the end of the connection and taking the process for alive."""
 
@@ -74,7 +76,7 @@ class PodProcess:
     def spawn(
         cls,
         run_dir: Path,
-        name: str,
+        name: str | None,
         *,
         host_netns: int,
         stderr: int | None = None,
@@ -83,10 +85,10 @@ class PodProcess:
     ) -> PodProcess:
         """Start a pod process; it lives in a session of its own and outlives the daemon.
 
-        ``run_dir`` exists and is private to this pod. ``name`` (``namespace/pod``) is what ps shows. ``host_netns`` is
-        a descriptor of the host's network namespace; ``stderr`` of its log (default: /dev/null); ``cgroup`` the
-        cgroup v2 directory it is born into (default: ours). Raises :class:`PodProcessError` when the program cannot
-        be started.
+        ``run_dir`` exists and is private to this pod. ``name`` (``namespace/pod``) is what ps shows; ``None`` leaves
+        room for :meth:`rename`. ``host_netns`` is a descriptor of the host's network namespace; ``stderr`` of its log
+        (default: /dev/null); ``cgroup`` the cgroup v2 directory it is born into (default: ours). Raises
+        :class:`PodProcessError` when the program cannot be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, theirs:
@@ -94,10 +96,10 @@ class PodProcess:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             try:
                 fds = dict(enumerate((null, null, null if stderr is None else stderr, theirs.fileno(), host_netns)))
-                pid, pidfd = pod_program.spawn(executable, [f"pyrt-pod {name}", os.fspath(run_dir)], fds, cgroup)
+                pid, pidfd = pod_program.spawn(executable, [_title(name), os.fspath(run_dir)], fds, cgroup)
             except OSError as error:
                 raise PodProcessError(
-                    subject=f"pod {name}", operation=f"start {executable}", errno=error.errno
+                    subject=f"pod {name or '(spare)'}", operation=f"start {executable}", errno=error.errno
                 ) from error
             finally:
                 os.close(null)
@@ -172,14 +174,41 @@ class PodProcess:
 
     # ------------------------------------------------------------------ requests
 
+    def rename(self, name: str, run_dir: Path) -> None:
+        """Move the run directory to ``run_dir``, a path of the same length, and have ps show it, and ``name``.
+
+        Raises OSError.
+        """
+        os.rename(self.run_dir, run_dir)
+        self.run_dir = run_dir
+        self._requests.tell(protocol.name(0, name, os.fspath(run_dir)))
+
+    def destroy(self) -> None:
+        """Kill it, and wait for that: for one that never had a container."""
+        self.kill()
+        if self.alive and self._pidfd >= 0:
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        self.close()
+
+    def prepare(self, plan: EncodedPlan) -> asyncio.Future[None]:
+        """Play a plan on the pod process itself before there is a sandbox: without one, it ends with its clients.
+
+        Fails with :class:`PlanFailedError`.
+        """
+        return self._play(protocol.PREPARE, plan)
+
     def play(self, plan: EncodedPlan) -> asyncio.Future[None]:
         """Play a plan on the pod process itself; the first one makes the sandbox.
 
         Fails with :class:`PlanFailedError`.
         """
+        return self._play(protocol.PLAY, plan)
+
+    def _play(self, kind: int, plan: EncodedPlan) -> asyncio.Future[None]:
         data, fds = plan.pack()
         try:
-            return self._requests.request(lambda seq: protocol.play(seq, data, plan.slots), nothing, fds)
+            return self._requests.request(lambda seq: protocol.play(seq, kind, data, plan.slots), nothing, fds)
         finally:
             close_packed(data, fds)
 
@@ -391,6 +420,10 @@ class PodProcess:
         self.close()
         if self.on_closed is not None:
             self.on_closed()
+
+
+def _title(name: str | None) -> str:
+    return f"pyrt-pod {name}" if name is not None else "pyrt-pod (spare)".ljust(_TITLE_ROOM)
 
 
 def _reply(reply: Reply, _fds: list[int]) -> Reply:

@@ -31,6 +31,8 @@ CONNECT: Final = 10
 LIST: Final = 11
 FORGET: Final = 12
 STOP: Final = 13
+PREPARE: Final = 14
+NAME: Final = 15
 REPLY: Final = 64
 ITEM: Final = 65
 EXITED: Final = 66
@@ -48,6 +50,7 @@ _SIGNAL: Final = struct.Struct("=HHI HBB")
 _ATTACH: Final = struct.Struct("=HHI HBB")
 _RESIZE: Final = struct.Struct("=HHI HHHH")
 _TARGET: Final = struct.Struct("=HHI HH")
+_NAME: Final = struct.Struct("=HHI HH")
 _CONNECT: Final = struct.Struct("=HHI HHI16s")
 _REPLY: Final = struct.Struct("=HHI iIiIQQ")
 _ITEM: Final = struct.Struct("=HHI iiQQQQBBHHH")
@@ -123,9 +126,9 @@ def hello(seq: int, subscribe: bool) -> bytes:
     return _HELLO.pack(VERSION, HELLO, seq, subscribe)
 
 
-def play(seq: int, plan: bytes, slots: int) -> bytes:
-    """Play ``plan`` on the pod process; an empty ``plan`` says that it is in the packet's first descriptor."""
-    return _PLAY.pack(VERSION, PLAY, seq, len(plan), slots, NO_SLOT, NO_SLOT) + plan
+def play(seq: int, kind: int, plan: bytes, slots: int) -> bytes:
+    """PLAY or PREPARE (``kind``); an empty ``plan`` says that it is in the packet's first descriptor."""
+    return _PLAY.pack(VERSION, kind, seq, len(plan), slots, NO_SLOT, NO_SLOT) + plan
 
 
 def start(
@@ -175,6 +178,12 @@ def target(seq: int, kind: int, id: str) -> bytes:  # noqa: A002
     """CLOSE_STDIN, REOPEN_LOG or FORGET (``kind``)."""
     name = id.encode()
     return _TARGET.pack(VERSION, kind, seq, len(name), 0) + name
+
+
+def name(seq: int, shown: str, path: str) -> bytes:
+    """What ps shows: the pod's name, and the run directory, whose path has kept its length."""
+    text, directory = shown.encode(), path.encode()
+    return _NAME.pack(VERSION, NAME, seq, len(text), len(directory)) + text + directory
 
 
 def connect(seq: int, family: int, address: bytes, port: int, timeout_ms: int) -> bytes:

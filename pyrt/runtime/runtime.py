@@ -58,6 +58,7 @@ class Runtime:
         core = self._core
         core.prepare()
         await recovery.recover(core)
+        core.spare_pods.prepare()
 
     async def close(self) -> None:
         """Let go of every pod process; pods run on."""
@@ -96,6 +97,7 @@ class Runtime:
                 except BaseException:
                     await sandbox_run.finish_sandbox(core, birth)
                     raise
+                core.spare_pods.fill()  # while the container comes up there is only waiting to do
                 await sandbox_run.finish_sandbox(core, birth)
             await launch.started()
             return birth.record.status(), record.id

@@ -9,7 +9,7 @@ from pyrt.launch.context import CgroupPlace
 from pyrt.launch.features import Features
 from pyrt.launch.operations import HOST, POD_NETLINK, Bind, Netlink, Operation
 from pyrt.launch.plan import GivenFd, Plan
-from pyrt.launch.sandbox import Layered, SandboxContext, Tmpfs, compile_sandbox
+from pyrt.launch.sandbox import SPARE_NAMESPACES, Layered, SandboxContext, Tmpfs, compile_link, compile_sandbox
 from pyrt.network.types import Attachment
 from pyrt.runtime.config import NamespaceMode, SandboxConfig
 from pyrt.runtime.paths import RuntimePaths
@@ -58,11 +58,14 @@ def sandbox_plan(
     cgroup: CgroupPlace,
     attachment: Attachment | None,
     files: int = -1,
+    features: Features = Features(),  # noqa: B008 - frozen
+    *,
+    prepared: bool = False,
 ) -> Plan:
     """Cgroup, namespaces, hostname, sysctls, network, shared memory, volumes in memory, files of /etc.
-    features: Features = Features(),  # noqa: B008 - frozen
 
     ``files`` is the descriptor of :func:`pyrt.runtime.sandbox_files.make_files`; -1 for a plan that is only printed.
+    ``prepared``: for a spare pod process, which has its namespaces already, and its link by :func:`link_plan`.
     """
     host_network = config.network is NamespaceMode.NODE
     own_ipc = config.ipc is not NamespaceMode.NODE
@@ -71,6 +74,9 @@ def sandbox_plan(
         namespaces |= k.CLONE_NEWNET | k.CLONE_NEWUTS
     if own_ipc:
         namespaces |= k.CLONE_NEWIPC
+    if prepared:
+        attachment = None
+        namespaces &= ~SPARE_NAMESPACES
     tmpfs = [
         Tmpfs(str(mount.path), mount.size, mount.mode, gid=mount.gid, huge_pages=mount.huge_pages)
         for mount in config.tmpfs_mounts
@@ -83,12 +89,13 @@ def sandbox_plan(
             namespaces=namespaces,
             cgroup=cgroup,
             hostname="" if host_network else config.hostname,
-            sysctls=config.sysctls if host_network else {**DEFAULT_NET_SYSCTLS, **config.sysctls},
+            sysctls=config.sysctls if host_network or prepared else {**DEFAULT_NET_SYSCTLS, **config.sysctls},
             pod_messages=attachment.pod_messages if attachment is not None else (),
             host_messages=attachment.host_messages if attachment is not None else (),
             message_notes=attachment.description if attachment is not None else (),
             tmpfs=tmpfs,
-            oom_score_adj=OOM_SCORE_ADJ,
+            oom_score_adj=None if prepared else OOM_SCORE_ADJ,
+            prepared=prepared,
             user_namespace=config.user_namespace,
             layered=[Layered(str(mount.path), tuple(map(str, mount.layers))) for mount in config.image_mounts],
             features=features,
@@ -101,3 +108,12 @@ def sandbox_plan(
         notes = attachment.description[len(attachment.pod_messages) + len(attachment.host_messages) :]
         more.append(Netlink(POD_NETLINK, b"".join(attachment.final_messages), "; ".join(notes)))
     return replace(plan, items=(*plan.items, *more), fds=(GivenFd(files, "files of /etc"),))
+
+
+def link_plan(attachment: Attachment, host_netlink: int) -> Plan:
+    """The link of a spare pod process that has got its pod; ``host_netlink`` is a netlink socket of the host's."""
+    of_host = (False,) * len(attachment.pod_messages) + (True,) * len(attachment.host_messages)
+    messages = (*attachment.pod_messages, *attachment.host_messages, *attachment.final_messages)
+    sides = (*of_host, *(False,) * len(attachment.final_messages))
+    source = GivenFd(host_netlink, "netlink socket of the host")
+    return compile_link(tuple(zip(sides, messages, attachment.description, strict=True)), source)

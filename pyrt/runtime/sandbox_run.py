@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import socket
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -32,7 +33,7 @@ from pyrt.runtime.records import SandboxRecord
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_end import pod_process_died, take_down
 from pyrt.runtime.sandbox_files import make_files
-from pyrt.runtime.sandbox_plan import sandbox_places, sandbox_plan
+from pyrt.runtime.sandbox_plan import link_plan, sandbox_places, sandbox_plan
 from pyrt.runtime.status import EventKind
 
 log = logging.getLogger(__name__)
@@ -50,32 +51,25 @@ def subject_of(config: SandboxConfig) -> str:
 class Birth:
     """A sandbox whose plan has been sent to its pod process, and not been answered yet."""
 
-    __slots__ = ("_answers", "_core", "_plan", "pod", "record")
+    __slots__ = ("_answers", "_core", "_spare", "pod", "record")
 
     def __init__(self, core: Core, config: SandboxConfig) -> None:
         """Nothing is touched before :meth:`begin`."""
         self._core = core
-        self.record = SandboxRecord(
-            id=new_sandbox_id(), config=config, created_at=time.time_ns(), boot=core.boot, pod_pid=0
-        )
+        self._spare = core.spare_pods.take(config)
+        sandbox_id = new_sandbox_id() if self._spare is None else self._spare.id
+        self.record = SandboxRecord(id=sandbox_id, config=config, created_at=time.time_ns(), boot=core.boot, pod_pid=0)
         self.pod: PodProcess | None = None
-        self._answers: list[asyncio.Future[Any]] = []
+        self._answers: list[tuple[asyncio.Future[Any], Plan | None]] = []
 
     def begin(self) -> None:
         """Start the pod process first, then get ready what its plan needs while it comes up; send the plan."""
         core, record, config = self._core, self.record, self.record.config
         run_dir = core.paths.pod(record.id)
-        os.mkdir(run_dir, 0o700)
-        meta = config.metadata
         core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
         born_inside = core.cgroups.hierarchies.mode is CgroupMode.V2
         join = self._make_cgroup() if born_inside else None
-        self.pod = pod = PodProcess.spawn(
-            Path(run_dir),
-            f"{meta.namespace}/{meta.name}",
-            host_netns=core.host_netns,
-            cgroup=None if join is None else join.directory,
-        )
+        self.pod = pod = self._process(Path(run_dir), None if join is None else join.directory)
         pod.on_exit = partial(container_exited, core)
         pod.on_closed = partial(pod_process_died, core, record.id)
         core.pods[record.id] = pod
@@ -86,6 +80,8 @@ class Birth:
                 attachment = core.network.attach(record.id, config.host_ports)
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
+        if self._spare is not None and attachment is not None:
+            self._make_link(pod, attachment)
         join = join or self._make_cgroup()
         places = sandbox_places(core.paths, record.id)
         os.mkdir(places.etc, 0o711)
@@ -95,13 +91,28 @@ class Birth:
         with ExitStack() as stack:
             files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
             stack.callback(os.close, files)
-            cgroup = cgroup_place(join, core.cgroup_mounts)
-            self._plan = sandbox_plan(config, places, cgroup, attachment, files, core.features)
-            self._answers.append(pod.play(EncodedPlan.of(self._plan, stack)))
+            place = cgroup_place(join, core.cgroup_mounts)
+            ready = self._spare is not None
+            plan = sandbox_plan(config, places, place, attachment, files, core.features, prepared=ready)
+            self._answers.append((pod.play(EncodedPlan.of(plan, stack)), plan))
             if config.pid is NamespaceMode.POD:
-                self._answers.append(
-                    pod.start(PAUSE_ID, EncodedPlan.of(_pause(core, record), stack), ContainerIo())
-                )
+                pause = EncodedPlan.of(_pause(core, record), stack)
+                self._answers.append((pod.start(PAUSE_ID, pause, ContainerIo()), None))
+
+    def _make_link(self, pod: PodProcess, attachment: Attachment) -> None:
+        """Already now: the kernel is busy with it while the rest is got ready."""
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink, ExitStack() as stack:
+            plan = link_plan(attachment, netlink.fileno())
+            self._answers.append((pod.prepare(EncodedPlan.of(plan, stack)), plan))
+
+    def _process(self, run_dir: Path, cgroup: str | None) -> PodProcess:
+        meta = self.record.config.metadata
+        name = f"{meta.namespace}/{meta.name}"
+        if self._spare is not None:
+            self._spare.process.rename(name, run_dir)
+            return self._spare.process
+        os.mkdir(run_dir, 0o700)
+        return PodProcess.spawn(run_dir, name, host_netns=self._core.host_netns, cgroup=cgroup)
 
     def _make_cgroup(self) -> Join:
         config = self.record.config
@@ -109,11 +120,13 @@ class Birth:
 
     async def ready(self) -> None:
         """Wait for the pod process's answers. Raises :class:`SandboxError`."""
-        for answer in self._answers:
+        for answer, plan in self._answers:
             try:
                 await answer
             except PlanFailedError as error:
-                failure = self._plan.failure(error.index, error.errno or 0) if answer is self._answers[0] else error
+                for other, _ in self._answers:
+                    other.add_done_callback(_noticed)  # they failed because this one did
+                failure = plan.failure(error.index, error.errno or 0) if plan is not None else error
                 raise SandboxError(
                     failure.message,
                     subject=subject_of(self.record.config),
@@ -131,6 +144,11 @@ class Birth:
 
 def _pause(core: Core, record: SandboxRecord) -> Plan:
     return pause_plan(core.paths.pod(record.id), mapped=record.config.user_namespace is not None)
+
+
+def _noticed(answer: asyncio.Future[Any]) -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 def check(config: SandboxConfig) -> None:
@@ -198,6 +216,7 @@ async def run_sandbox(core: Core, config: SandboxConfig) -> SandboxRecord:
     if isinstance(birth, SandboxRecord):
         return birth
     with flight(core, birth.record):
+        core.spare_pods.fill()
         await finish_sandbox(core, birth)
     return birth.record
 

@@ -37,6 +37,8 @@ def pod_processes(config: Config) -> list[int]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"(spare)" in line:
+                continue  # the daemon's, and gone with it
             if b"pyrt-pod" in line and (run.encode() in line or os.readlink(f"/proc/{pid}/cwd").startswith(run)):
                 found.append(int(pid))
     return found

@@ -210,7 +210,7 @@ class Daemon:
 
     def pod_processes(self):
         """Pids of this instance's pod processes."""
-        run = os.fsencode(self.config.paths.run)
+        run = os.fsencode(self.config.paths.run / "pods")
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -219,7 +219,7 @@ class Daemon:
                     cwd = os.readlink(entry / "cwd")
                 except OSError:
                     continue
-                if b"pyrt-pod" in line and (run in line or cwd.startswith(os.fsdecode(run))):
+                if b"pyrt-pod" in line and (run in line or cwd.startswith(str(self.config.paths.run))):
                     found.append(int(entry.name))
         return found
 

@@ -149,9 +149,9 @@ async def test_the_socket_is_the_owners_alone(pod: Pod) -> None:
         (protocol.signal(5, "x" * 129, 9, False), errno.EBADMSG),
         (protocol.signal(5, "x", 9, False), errno.ENOENT),
         (protocol.signal(5, "x", 9, False) + b"trailing", errno.EBADMSG),
-        (protocol.play(5, b"not a plan", 0), errno.EBADMSG),
-        (protocol.play(5, b"", 0), errno.EBADMSG),
-        (protocol.play(5, b"plan", 65), errno.EBADMSG),
+        (protocol.play(5, protocol.PLAY, b"not a plan", 0), errno.EBADMSG),
+        (protocol.play(5, protocol.PLAY, b"", 0), errno.EBADMSG),
+        (protocol.play(5, protocol.PLAY, b"plan", 65), errno.EBADMSG),
         (protocol.attach(5, "x", 7), errno.ENOENT),
         (protocol.connect(5, 77, b"", 1, 1), errno.EINVAL),
         (struct.pack("=HHI", 1, protocol.LIST, 5) + b"x" * 70000, errno.EMSGSIZE),
@@ -181,7 +181,7 @@ async def test_noise_never_harms_it(pod: Pod) -> None:
     slots = (0, protocol.NO_SLOT, protocol.NO_SLOT)
     good = [
         protocol.hello(1, True),
-        protocol.play(1, plan, 0),
+        protocol.play(1, protocol.PLAY, plan, 0),
         protocol.start(1, protocol.START, plan, slots, "a", "main", "/tmp/none/x.log", 1, 3, 0, 0),
         protocol.start(1, protocol.EXEC, plan, slots, "b", "main", "", 2, 0, 0, 0),
         protocol.attach(1, "main", 7),

@@ -140,7 +140,7 @@ class Host:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
                 continue
-            if line.startswith(b"pyrt-pod") and bytes(self.config.paths.run) in line:
+            if line.startswith(b"pyrt-pod") and bytes(self.config.paths.run / "pods") in line:
                 found.append(line.decode())
         return found
 
