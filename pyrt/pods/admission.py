@@ -19,6 +19,7 @@ from pyrt.pods.allocation import (
     DEFERRED,
     Allocatable,
     Allocation,
+    Demand,
     allocation_of,
     demand_of,
     grows,
@@ -37,6 +38,7 @@ from pyrt.store import Store, StoreError
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 180
+NOTHING: Final = Demand()
 _decoder: Final = msgspec.json.Decoder(Allocation)
 
 
@@ -75,10 +77,10 @@ class Admission:
         if (found := self.pressure(state.pod)) is not None:
             return found
         demand = state.demand
-        plain = not (demand.milli_cpu or demand.memory or demand.storage or demand.hugepages)
+        if demand == NOTHING and len(list(self._residents())) <= self.allocatable.pods:
+            return None  # most pods: not worth a look at each of the others
         others = self._others(state)
-        # A pod that asks for nothing only counts.
-        used = total(()) if plain else total(other.state.demand for other in others)
+        used = total(other.state.demand for other in others)
         short = shortage(demand, used, len(others), self.allocatable)
         return None if short is None else refusal(short)
 

@@ -195,3 +195,16 @@ def test_a_new_daemon_goes_on_with_a_resize(own_daemon, name, pod):
     after = resized(daemon, name, "200m", "33Mi")
     assert container(after, "app")["restartCount"] == 0
     assert in_force(daemon, after, instance_id(after)) == in_force(daemon, after) == (20000, 33 << 20)
+
+
+def test_the_pod_itself(daemon, name, pod):
+    whole = {"limits": {"cpu": "200m", "memory": "64Mi"}, "requests": {"cpu": "100m", "memory": "32Mi"}}
+    daemon.apply(pod(resources=whole))
+    before = daemon.running(name)
+    assert in_force(daemon, before) == (20000, 64 << 20)
+    patch = json.dumps({"spec": {"resources": {"limits": {"cpu": "300m", "memory": "96Mi"}}}})
+    daemon.pyrt("patch", "pod", name, "--subresource", "resize", "-p", patch)
+    after = daemon.wait_for(name, lambda p: p["status"]["resources"]["limits"] == {"cpu": "300m", "memory": "96Mi"})
+    assert in_force(daemon, after) == (30000, 96 << 20)
+    assert after["status"]["allocatedResources"] == whole["requests"]
+    assert container(after, "app")["restartCount"] == 0
