@@ -51,10 +51,13 @@ def read_directory(directory: Path) -> dict[str, bytes | OSError]:
 def _read(path: Path) -> bytes | None:
     """A regular file, up to one byte more than a manifest may have; ``None`` for anything else."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
-        return file.read(MAX_BYTES + 1)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(fd)
 
 
 async def fetch(url: str, headers: Mapping[str, str]) -> bytes:
