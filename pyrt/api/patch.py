@@ -41,7 +41,7 @@ def apply_patch(media: str, target: dict[str, Any], body: bytes) -> dict[str, An
         patched = _APPLY[media](target, document)
     except msgspec.DecodeError as error:
         raise bad_request(f"error decoding patch: {error}") from error
-    except jsonpatch.TooManyOperationsError as error:
+    except jsonpatch.TooLargeError as error:
         raise ApiError(413, "RequestEntityTooLarge", error.message) from error
     except jsonpatch.InapplicableError as error:
         raise _unprocessable(error.message) from error

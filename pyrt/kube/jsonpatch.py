@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,14 +11,17 @@ from pyrt.kube.strategic import PatchError
 
 MAX_OPERATIONS: Final = 10_000
 """Of one JSON patch (apiserver, ``maxJSONPatchOperations``)."""
+MAX_COPIED: Final = 3 * 1024 * 1024
+"""Bytes, as JSON, that all ``copy`` operations of a patch may make: they could double the document each time
+(apiserver, ``AccumulatedCopySizeLimit``)."""
 
 
 class InapplicableError(PatchError):
     """A patch that is well made, but not for this document."""
 
 
-class TooManyOperationsError(PatchError):
-    """A patch of more than :data:`MAX_OPERATIONS`."""
+class TooLargeError(PatchError):
+    """A patch of more than :data:`MAX_OPERATIONS`, or whose copies amount to more than :data:`MAX_COPIED`."""
 
 
 def merge(target: Any, change: Any) -> Any:
@@ -45,13 +49,20 @@ def apply(target: Any, operations: Any) -> Any:
     if not isinstance(operations, list):
         raise PatchError("expected a list of operations")
     if len(operations) > MAX_OPERATIONS:
-        raise TooManyOperationsError(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}")
+        raise TooLargeError(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}")
+    copied = 0
     for operation in operations:
         if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
             raise PatchError("an operation needs op and path")
         handler = _OPERATIONS.get(str(operation.get("op")))
         if handler is None:
             raise PatchError(f"unknown operation {operation.get('op')!r}")
+        if handler is _op_copy:
+            copied += len(json.dumps(_resolve(document, _pointer(operation.get("from")))))
+            if copied > MAX_COPIED:
+                raise TooLargeError(
+                    f"Unable to complete the copy operations: they exceed the limit of {MAX_COPIED} bytes"
+                )
         document = handler(document, operation)
     return document
 

@@ -229,3 +229,13 @@ class TestPatches:
             assert (code, error["reason"]) == (415, "UnsupportedMediaType")
             assert ("server-side apply is not supported" in error["message"]) == (media != "text/plain")
             assert "application/strategic-merge-patch+json" in error["message"]
+
+    async def test_copies_do_not_grow_without_end(self, world, pod):
+        await create(world, pod())
+        double = [
+            {"op": "copy", "from": "/metadata/annotations", "path": f"/metadata/annotations/{number}"}
+            for number in range(40)
+        ]
+        operations = [{"op": "add", "path": "/metadata/annotations", "value": {"a": "x" * 1000}}, *double]
+        code, error = await answer(world.client.patch(WEB, json=operations, headers=JSON))
+        assert (code, error["reason"]) == (413, "RequestEntityTooLarge")
