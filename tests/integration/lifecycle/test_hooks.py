@@ -46,7 +46,8 @@ def test_a_container_waits_for_the_post_start_hook_of_the_one_before(daemon, nam
     assert "containerID" not in container(found, "second")
     daemon.until(lambda: daemon.exec(name, "touch", "/data/go", query="&container=app")[0] == 0)
     daemon.running(name)
-    assert daemon.exec(name, "cat", "/data/order", query="&container=second")[1] == "hook\nsecond\n"
+    order = ("cat", "/data/order")  # it runs, and has written nothing yet
+    daemon.until(lambda: daemon.exec(name, *order, query="&container=second")[1] == "hook\nsecond\n")
 
 
 def test_a_failed_post_start_hook_kills_its_container(daemon, name, pod):

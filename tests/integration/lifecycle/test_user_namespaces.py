@@ -35,7 +35,6 @@ def pids(daemon, name: str) -> list[int]:
     return found
 
 
-@pytest.mark.core
 def test_the_ids_of_a_pod(daemon, name, pod):
     daemon.apply(pod(FOREVER, hostUsers=False))
     daemon.wait(f"pod/{name}", "condition=Ready")

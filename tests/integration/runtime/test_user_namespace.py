@@ -35,7 +35,6 @@ def owner_of(path: str) -> int:
         os.close(owner)
 
 
-@pytest.mark.core
 async def test_root_inside_is_nobody_outside(host):
     sandbox = await host.runtime.run_sandbox(host.sandbox(**OWN))
     container = await host.start(sandbox.id, "sleep", "1000")
