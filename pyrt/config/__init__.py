@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pyrt.config.instance import for_instance
     from pyrt.config.load import default_config, dump_config, load_config, parse_config
     from pyrt.config.location import DEFAULT_CONFIG_FILE, DEFAULT_SOCKET, api_socket, config_file
-    from pyrt.config.schema import Bytes, Config
+    from pyrt.config.schema import Config
+    from pyrt.config.section import Bytes
 
 __all__ = [
     "DEFAULT_CONFIG_FILE",
@@ -34,7 +35,7 @@ __all__ = [
 _HOME = {
     "DEFAULT_CONFIG_FILE": "location",
     "DEFAULT_SOCKET": "location",
-    "Bytes": "schema",
+    "Bytes": "section",
     "Config": "schema",
     "ConfigError": "errors",
     "api_socket": "location",

@@ -14,7 +14,8 @@ import msgspec
 
 from pyrt.config.errors import ConfigError
 from pyrt.config.location import DEFAULT_CONFIG_FILE, config_file
-from pyrt.config.schema import Bytes, Config, Section, decode_scalar
+from pyrt.config.schema import Config, decode_scalar
+from pyrt.config.section import Bytes, Section
 
 
 def load_config(explicit: str | Path | None = None) -> Config:

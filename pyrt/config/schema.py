@@ -13,52 +13,14 @@ from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueE
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
+from pyrt.config.eviction import Eviction
+from pyrt.config.images import Images
 from pyrt.config.location import SOCKET_NAME
+from pyrt.config.section import QUANTITY, Bytes, Section, absolute, require
 
-_SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_SIZE = re.compile(r"([0-9]+)(|k|M|G|T|Ki|Mi|Gi|Ti)")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(|m|k|M|G|T|Ki|Mi|Gi|Ti)")
-_PERCENT = re.compile(r"(100|[0-9]{1,2}(\.[0-9]+)?)%")
-SIGNALS = (
-    "memory.available",
-    "nodefs.available",
-    "nodefs.inodesFree",
-    "imagefs.available",
-    "imagefs.inodesFree",
-    "pid.available",
-)
-"""What the node watches: kubelet's eviction signals."""
 _IDS_END = 2**32 - 65536
 """Beyond lie the id that means none and those that other things use as their last."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_REGISTRY = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
-
-
-class Bytes(int):
-    """A number of bytes, written in the file as an integer or as a Kubernetes quantity (``10Mi``, ``2G``)."""
-
-    @classmethod
-    def parse(cls, value: object) -> Bytes:
-        """From what TOML gave. Raises ``ValueError``."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            if value < 0:
-                raise ValueError("expected a size of at least 0 bytes")
-            return cls(value)
-        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError('expected a number of bytes, or a string such as "10Mi" or "2G"')
-        return cls(int(match[1]) * _SUFFIXES[match[2]])
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file."""
-
-
-def _require(condition: bool, key: str, expected: str) -> None:
-    if not condition:
-        raise ValueError(f"{key}: {expected}")
 
 
 class Paths(Section, frozen=True, kw_only=True):
@@ -77,9 +39,9 @@ class Paths(Section, frozen=True, kw_only=True):
         seen: dict[Path, str] = {}
         for key in self.__struct_fields__:
             path: Path = getattr(self, key)
-            _require(path.is_absolute(), key, f"expected an absolute path, got {str(path)!r}")
-            _require(".." not in path.parts, key, f"expected a path without '..', got {str(path)!r}")
-            _require(path not in seen, key, f"{path} is paths.{seen.get(path)} too; expected another directory")
+            require(path.is_absolute(), key, f"expected an absolute path, got {str(path)!r}")
+            require(".." not in path.parts, key, f"expected a path without '..', got {str(path)!r}")
+            require(path not in seen, key, f"{path} is paths.{seen.get(path)} too; expected another directory")
             seen[path] = key
 
 
@@ -103,24 +65,24 @@ class Node(Section, frozen=True, kw_only=True):
     systemReserved)."""
 
     def __post_init__(self) -> None:
-        _require(self.max_pods >= 1, "max_pods", f"expected 1 or more, got {self.max_pods}")
+        require(self.max_pods >= 1, "max_pods", f"expected 1 or more, got {self.max_pods}")
         for name, amount in self.reserved.items():
-            _require(
-                name in ("cpu", "memory", "ephemeral-storage") and _QUANTITY.fullmatch(amount) is not None,
+            require(
+                name in ("cpu", "memory", "ephemeral-storage") and QUANTITY.fullmatch(amount) is not None,
                 "reserved",
                 f'expected quantities of cpu, memory, ephemeral-storage, got {name} = "{amount}"',
             )
         for label in self.name.split(".") if self.name else ():
-            _require(_DNS_LABEL.fullmatch(label) is not None, "name", f"expected a DNS name, got {self.name!r}")
+            require(_DNS_LABEL.fullmatch(label) is not None, "name", f"expected a DNS name, got {self.name!r}")
         for label in self.cluster_domain.split("."):
-            _require(
+            require(
                 _DNS_LABEL.fullmatch(label) is not None,
                 "cluster_domain",
                 f"expected a DNS name, got {self.cluster_domain!r}",
             )
         for server in self.cluster_dns:
-            _require(_is_address(server), "cluster_dns", f"expected IP addresses, got {server!r}")
-        _require(self.resolv_conf.is_absolute(), "resolv_conf", f"expected an absolute path, got {self.resolv_conf}")
+            require(_is_address(server), "cluster_dns", f"expected IP addresses, got {server!r}")
+        require(self.resolv_conf.is_absolute(), "resolv_conf", f"expected an absolute path, got {self.resolv_conf}")
 
     @property
     def effective_name(self) -> str:
@@ -147,22 +109,22 @@ class Network(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         ipv4, ipv6 = self.ipv4, self.ipv6
-        _require(ipv4 is not None or ipv6 is not None, "ipv4_cidr", "expected a CIDR, as ipv6_cidr is empty too")
+        require(ipv4 is not None or ipv6 is not None, "ipv4_cidr", "expected a CIDR, as ipv6_cidr is empty too")
         if ipv4 is not None:
-            _require(ipv4.prefixlen <= 29, "ipv4_cidr", f"expected a prefix of /29 or shorter, got /{ipv4.prefixlen}")
+            require(ipv4.prefixlen <= 29, "ipv4_cidr", f"expected a prefix of /29 or shorter, got /{ipv4.prefixlen}")
             for reserved in _RESERVED_V4:
-                _require(not ipv4.overlaps(reserved), "ipv4_cidr", f"{ipv4} overlaps the reserved {reserved}")
+                require(not ipv4.overlaps(reserved), "ipv4_cidr", f"{ipv4} overlaps the reserved {reserved}")
         if ipv6 is not None:
-            _require(ipv6.prefixlen <= 125, "ipv6_cidr", f"expected a prefix of /125 or shorter, got /{ipv6.prefixlen}")
+            require(ipv6.prefixlen <= 125, "ipv6_cidr", f"expected a prefix of /125 or shorter, got /{ipv6.prefixlen}")
             for reserved6 in _RESERVED_V6:
-                _require(not ipv6.overlaps(reserved6), "ipv6_cidr", f"{ipv6} overlaps the reserved {reserved6}")
-        _require(self.mtu == 0 or 1280 <= self.mtu <= 65535, "mtu", f"expected 0 or 1280 to 65535, got {self.mtu}")
-        _require(
+                require(not ipv6.overlaps(reserved6), "ipv6_cidr", f"{ipv6} overlaps the reserved {reserved6}")
+        require(self.mtu == 0 or 1280 <= self.mtu <= 65535, "mtu", f"expected 0 or 1280 to 65535, got {self.mtu}")
+        require(
             re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,6}", self.interface_prefix) is not None,
             "interface_prefix",
             f"expected 1 to 7 letters and digits, the first a letter, got {self.interface_prefix!r}",
         )
-        _require(
+        require(
             re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", self.nft_table) is not None,
             "nft_table",
             f"expected letters, digits and _, the first a letter, got {self.nft_table!r}",
@@ -214,117 +176,7 @@ class Cgroup(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         parts = self.parent.split("/")
         valid = all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:@\\-]*", part) for part in parts)
-        _require(valid, "parent", f"expected a relative cgroup path such as pyrt, got {self.parent!r}")
-
-
-class Mirror(Section, frozen=True, kw_only=True):
-    """``[images.mirrors."docker.io"]``: where the content of one registry really comes from. Names stay canonical."""
-
-    url: str = ""
-    """Another registry: ``http://127.0.0.1:5000`` or ``https://mirror.example/prefix``."""
-    layout: Path | None = None
-    """Or a local OCI layout directory, whose index names images with org.opencontainers.image.ref.name."""
-    insecure: bool = False
-    """Accept any TLS certificate from ``url``."""
-    ca_file: Path | None = None
-    """PEM certificates to trust for ``url``, besides the system's."""
-
-    def __post_init__(self) -> None:
-        _require(bool(self.url) != (self.layout is not None), "url", "expected exactly one of url and layout")
-        _require(
-            not self.url or re.fullmatch(r"https?://[^/\s]+(/\S*)?", self.url) is not None,
-            "url",
-            f"expected http://host[:port][/path] or https://..., got {self.url!r}",
-        )
-        _absolute(self.layout, "layout")
-        _absolute(self.ca_file, "ca_file")
-
-
-class Registry(Section, frozen=True, kw_only=True):
-    """``[images.registries."registry.example:5000"]``: how to talk to one registry."""
-
-    insecure: bool = False
-    """Accept any TLS certificate, and plain HTTP when TLS does not answer."""
-    ca_file: Path | None = None
-    """PEM certificates to trust, besides the system's."""
-    username: str = ""
-    """Used when neither imagePullSecrets nor ``auth_file`` name this registry."""
-    password_file: Path | None = None
-    """A file that holds the password of ``username`` (a trailing newline is dropped)."""
-
-    def __post_init__(self) -> None:
-        _absolute(self.ca_file, "ca_file")
-        _absolute(self.password_file, "password_file")
-        _require(
-            bool(self.username) == (self.password_file is not None),
-            "username",
-            "expected username and password_file together",
-        )
-
-
-def _absolute(path: Path | None, key: str) -> None:
-    _require(path is None or path.is_absolute(), key, f"expected an absolute path, got {str(path)!r}")
-
-
-class Images(Section, frozen=True, kw_only=True):
-    """``[images]``: pulling and keeping."""
-
-    mirrors: dict[str, Mirror] = {}
-    """Registry host (``docker.io``, ``registry.k8s.io``, ``localhost:5000``) to its mirror."""
-    registries: dict[str, Registry] = {}
-    """Registry host to its settings."""
-    insecure_registries: list[str] = []
-    """Hosts for which ``insecure`` is meant: short for a ``registries`` table each."""
-    auth_file: Path = Path("/root/.docker/config.json")
-    """Credentials in the format of ``docker login``; a missing file is no error."""
-    max_image_bytes: Bytes = Bytes(64 * 2**30)
-    """The most that all layers of one image may unpack to; 0 for no limit."""
-    max_layer_bytes: Bytes = Bytes(32 * 2**30)
-    """The most that one layer may unpack to; 0 for no limit."""
-    parallel_downloads: int = 4
-    """Blobs of one image fetched at the same time, 1 to 32."""
-    pull_timeout_seconds: int = 3600
-    """A whole pull may take this long."""
-    stall_timeout_seconds: int = 60
-    """A connection that brings nothing for so long is given up and resumed."""
-    keep_blobs: bool = True
-    """Keep the compressed layers of pulled images, which ``pyrt image save`` needs. Without them an image takes about a
-    third less disk."""
-    max_layer_entries: int = 4_000_000
-    """The most files, directories and links that one layer may have."""
-    gc_high_percent: int = 85
-    """Use of the images' file system at which unused images are removed, the longest unused first; 100: never."""
-    gc_low_percent: int = 80
-    """Use of the images' file system down to which they are removed."""
-    gc_min_age_seconds: int = 120
-    """An image that came less long ago is left alone."""
-
-    def __post_init__(self) -> None:
-        _require(
-            0 <= self.gc_low_percent <= self.gc_high_percent <= 100,
-            "gc_high_percent",
-            f"expected gc_low_percent <= gc_high_percent <= 100, got {self.gc_low_percent} and {self.gc_high_percent}",
-        )
-        _require(self.gc_min_age_seconds >= 0, "gc_min_age_seconds", "expected 0 or more seconds")
-        _require(self.max_layer_entries > 0, "max_layer_entries", "expected more than 0")
-        _require(
-            1 <= self.parallel_downloads <= 32, "parallel_downloads", f"expected 1 to 32, got {self.parallel_downloads}"
-        )
-        _require(self.pull_timeout_seconds > 0, "pull_timeout_seconds", "expected more than 0 seconds")
-        _require(self.stall_timeout_seconds > 0, "stall_timeout_seconds", "expected more than 0 seconds")
-        _absolute(self.auth_file, "auth_file")
-        for key, hosts in (
-            ("mirrors", self.mirrors),
-            ("registries", self.registries),
-            ("insecure_registries", self.insecure_registries),
-        ):
-            for host in hosts:
-                _require(_REGISTRY.fullmatch(host) is not None, key, f"expected registry hosts, got {host!r}")
-
-    def insecure(self, host: str) -> bool:
-        """Whether ``host`` may be talked to without a valid certificate."""
-        settings = self.registries.get(host)
-        return host in self.insecure_registries or (settings is not None and settings.insecure)
+        require(valid, "parent", f"expected a relative cgroup path such as pyrt, got {self.parent!r}")
 
 
 class Logs(Section, frozen=True, kw_only=True):
@@ -338,8 +190,8 @@ class Logs(Section, frozen=True, kw_only=True):
     """Compress rotated files but the newest (gzip)."""
 
     def __post_init__(self) -> None:
-        _require(self.max_size >= 65536, "max_size", f"expected at least 64Ki, got {self.max_size}")
-        _require(2 <= self.max_files <= 1000, "max_files", f"expected 2 to 1000, got {self.max_files}")
+        require(self.max_size >= 65536, "max_size", f"expected at least 64Ki, got {self.max_size}")
+        require(2 <= self.max_files <= 1000, "max_files", f"expected 2 to 1000, got {self.max_files}")
 
 
 class Runtime(Section, frozen=True, kw_only=True):
@@ -368,66 +220,29 @@ class Runtime(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         first, length, count = self.userns_first_id, self.userns_ids_per_pod, self.userns_max_pods
         for key, value in (("userns_first_id", first), ("userns_ids_per_pod", length)):
-            _require(value > 0 and value % 65536 == 0, key, f"expected a multiple of 65536, got {value}")
-        _require(count >= 0, "userns_max_pods", f"expected 0 or more, got {count}")
-        _require(
+            require(value > 0 and value % 65536 == 0, key, f"expected a multiple of 65536, got {value}")
+        require(count >= 0, "userns_max_pods", f"expected 0 or more, got {count}")
+        require(
             first + length * count <= _IDS_END,
             "userns_max_pods",
             f"expected ids below {_IDS_END}, got {count} times {length} from {first} on",
         )
-        _require(
+        require(
             1 <= self.crash_loop_max_seconds <= 300,
             "crash_loop_max_seconds",
             f"expected 1 to 300, got {self.crash_loop_max_seconds}",
         )
-        _require(
+        require(
             self.default_pids_limit >= 0, "default_pids_limit", f"expected 0 or more, got {self.default_pids_limit}"
         )
         for name in self.allowed_unsafe_sysctls:
-            _require(
+            require(
                 re.fullmatch(r"[a-z0-9_]+([./][A-Za-z0-9_\-]+)*([./]?\*)?", name) is not None,
                 "allowed_unsafe_sysctls",
                 f"expected sysctl names such as net.core.somaxconn or kernel.msg*, got {name!r}",
             )
-        _absolute(self.seccomp_profile, "seccomp_profile")
-        _absolute(self.seccomp_root, "seccomp_root")
-
-
-class Eviction(Section, frozen=True, kw_only=True):
-    """``[eviction]``: which pods go when the node runs short of something. Thresholds are ``{ signal = amount }``; the
-    signals are memory.available, nodefs.available, nodefs.inodesFree, imagefs.available, imagefs.inodesFree and
-    pid.available; an amount is a quantity or a percentage, and ``"0%"`` switches a threshold off.
-    """
-
-    enabled: bool = True
-    """Watch the signals and the pods' own limits of local storage."""
-    hard: dict[str, str] = {}
-    """Pods are evicted at once. Default: memory.available 100Mi, nodefs.available 10%, nodefs.inodesFree 5%,
-    imagefs.available 15%, imagefs.inodesFree 5%, pid.available 1%; what is given here replaces single ones."""
-    soft: dict[str, str] = {}
-    """Pods are evicted when it has lasted for ``soft_grace_seconds``."""
-    soft_grace_seconds: dict[str, int] = {}
-    """For every soft threshold, how long it is endured."""
-    minimum_reclaim: dict[str, str] = {}
-    """How much beyond a threshold must be free again before its eviction ends."""
-    max_pod_grace_seconds: int = 0
-    """The most that a pod evicted for a soft threshold gets to end."""
-    pressure_transition_seconds: int = 300
-    """How long the node says that it is under pressure after it was last seen."""
-    interval_seconds: int = 10
-    """Between two looks."""
-
-    def __post_init__(self) -> None:
-        for key in ("hard", "soft", "minimum_reclaim"):
-            for signal, amount in getattr(self, key).items():
-                _require(signal in SIGNALS, key, f"expected signals of {', '.join(SIGNALS)}, got {signal!r}")
-                valid = _QUANTITY.fullmatch(amount) or _PERCENT.fullmatch(amount)
-                _require(valid is not None, key, f'expected a quantity or a percentage for {signal}, got "{amount}"')
-        missing = self.soft.keys() ^ self.soft_grace_seconds.keys()
-        _require(not missing, "soft_grace_seconds", f"expected a grace for each soft threshold: {', '.join(missing)}")
-        _require(self.max_pod_grace_seconds >= 0, "max_pod_grace_seconds", "expected 0 or more seconds")
-        _require(self.pressure_transition_seconds >= 0, "pressure_transition_seconds", "expected 0 or more seconds")
-        _require(self.interval_seconds >= 1, "interval_seconds", "expected 1 second or more")
+        absolute(self.seccomp_profile, "seccomp_profile")
+        absolute(self.seccomp_root, "seccomp_root")
 
 
 class StaticPods(Section, frozen=True, kw_only=True):
@@ -443,14 +258,14 @@ class StaticPods(Section, frozen=True, kw_only=True):
     """Between two looks at the directory, which is also watched, and at the URL; 1 or more."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             not self.url or re.fullmatch(r"https?://[^/\s]+(/\S*)?", self.url) is not None,
             "url",
             f"expected http://host[:port][/path] or https://..., got {self.url!r}",
         )
-        _require(self.interval_seconds >= 1, "interval_seconds", f"expected 1 or more, got {self.interval_seconds}")
+        require(self.interval_seconds >= 1, "interval_seconds", f"expected 1 or more, got {self.interval_seconds}")
         for name, value in self.headers.items():
-            _require(
+            require(
                 re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) is not None and not {"\r", "\n"} & set(value),
                 "headers",
                 f"expected names and values of HTTP headers, got {name!r}",
@@ -468,12 +283,10 @@ class Api(Section, frozen=True, kw_only=True):
     """An event that has not happened again for so long is forgotten (kube-apiserver's --event-ttl)."""
 
     def __post_init__(self) -> None:
-        _absolute(self.socket, "socket")
-        _require(
-            self.event_ttl_seconds > 0, "event_ttl_seconds", f"expected 1 or more, got {self.event_ttl_seconds}"
-        )
-        _require(0 <= self.mode <= 0o777, "mode", f"expected permission bits such as 0o600, got {oct(self.mode)}")
-        _require(
+        absolute(self.socket, "socket")
+        require(self.event_ttl_seconds > 0, "event_ttl_seconds", f"expected 1 or more, got {self.event_ttl_seconds}")
+        require(0 <= self.mode <= 0o777, "mode", f"expected permission bits such as 0o600, got {oct(self.mode)}")
+        require(
             self.socket is None or len(os.fsencode(self.socket)) <= 107,
             "socket",
             "expected at most 107 bytes: the length of a unix socket's name (unix(7))",
@@ -495,7 +308,7 @@ class Config(Section, frozen=True, kw_only=True):
     api: Api = Api()
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             len(os.fsencode(self.api_socket)) <= 107,
             "paths.run",
             f"expected a shorter path: the API socket {self.api_socket} would be longer than 107 bytes",

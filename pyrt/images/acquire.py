@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from pyrt.config.schema import Images
+from pyrt.config.images import Images
 from pyrt.ids import Digest, ImageId
 from pyrt.images.blobs import BlobStore
 from pyrt.images.catalog import ImageRecord, LayerEntry

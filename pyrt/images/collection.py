@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyrt.config.schema import Images
+from pyrt.config.images import Images
 from pyrt.ids import ImageId
 from pyrt.images.errors import ImageError, ImageInUseError, NotFoundError
 from pyrt.images.service import ImageService

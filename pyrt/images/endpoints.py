@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from pyrt.config.schema import Images
+from pyrt.config.images import Images
 from pyrt.images.credentials import Credential, Keyring, keyring_of_secrets, read_docker_config
 from pyrt.images.errors import UnauthorizedError
 from pyrt.images.local import open_layout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from pyrt.config.schema import Images
+from pyrt.config.images import Images
 from pyrt.errors import PyrtError
 from pyrt.ids import Digest, ImageId
 from pyrt.images.acquire import Workshop, acquire, named, resolve

@@ -19,7 +19,7 @@ import harness
 
 sys.path.insert(0, str(harness.ROOT))
 
-from pyrt.config.schema import Images, Mirror
+from pyrt.config.images import Images, Mirror
 from pyrt.images.service import ImageService
 from pyrt.images.types import PullPolicy
 from pyrt.store import Store

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pyrt.config.schema import Images, Mirror
+from pyrt.config.images import Images, Mirror
 from pyrt.ids import ImageId
 from pyrt.images import errors
 from pyrt.images.service import ImageService

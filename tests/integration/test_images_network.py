@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
-from pyrt.config.schema import Images, Mirror, Registry
+from pyrt.config.images import Images, Mirror, Registry
 from pyrt.images import errors
 from pyrt.images.service import ImageService
 from pyrt.images.transport import Transport, Trust

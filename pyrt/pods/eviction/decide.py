@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pyrt.config.schema import Eviction as Settings
+from pyrt.config.eviction import Eviction as Settings
 from pyrt.kube.pod import Pod
 from pyrt.kube.qos import qos_class
 from pyrt.pods.allocation import is_critical

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from pyrt.config.schema import Eviction
+from pyrt.config.eviction import Eviction
 from pyrt.kube import quantity
 from pyrt.pods.model import SECOND
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from pyrt.config.schema import Eviction as Settings
+from pyrt.config.eviction import Eviction as Settings
 from pyrt.errors import PyrtError
 from pyrt.kube.pod import Pod
 from pyrt.pods.admission import Resident

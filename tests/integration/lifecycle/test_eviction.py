@@ -10,7 +10,7 @@ import contextlib
 import msgspec
 import pytest
 
-from pyrt.config.schema import Eviction
+from pyrt.config.eviction import Eviction
 
 from .conftest import running
 

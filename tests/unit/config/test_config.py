@@ -10,7 +10,8 @@ import pytest
 
 from pyrt.config import Bytes, Config, ConfigError, api_socket, default_config, dump_config, for_instance, load_config
 from pyrt.config import parse_config as parse
-from pyrt.config.schema import Mirror, Registry, Section
+from pyrt.config.images import Mirror, Registry
+from pyrt.config.section import Section
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyrt.config.schema import Eviction as Settings
+from pyrt.config.eviction import Eviction as Settings
 from pyrt.kube.resources import ResourceRequirements
 from pyrt.kube.scheduling import Toleration
 from pyrt.pods.eviction.decide import Memory, choose, look, refuse, resolved

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyrt.cgroups.stats import CgroupStats
-from pyrt.config.schema import Eviction as Settings
+from pyrt.config.eviction import Eviction as Settings
 from pyrt.ids import SandboxId
 from pyrt.kube.pod import Pod
 from pyrt.pods.eviction import measure
