@@ -62,8 +62,24 @@ NODE = Resource("nodes", "node", "Node", ("no",), namespaced=False)
 SERVICE_ACCOUNT = Resource("serviceaccounts", "serviceaccount", "ServiceAccount", ("sa",))
 CONFIG_MAP = Resource("configmaps", "configmap", "ConfigMap", ("cm",))
 SECRET = Resource("secrets", "secret", "Secret")
+PERSISTENT_VOLUME = Resource("persistentvolumes", "persistentvolume", "PersistentVolume", ("pv",), namespaced=False)
+PERSISTENT_VOLUME_CLAIM = Resource("persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim", ("pvc",))
+STORAGE_CLASS = Resource(
+    "storageclasses", "storageclass", "StorageClass", ("sc",), group="storage.k8s.io", namespaced=False
+)
 
-WELL_KNOWN = (POD, EVENT, NAMESPACE, NODE, CONFIG_MAP, SECRET, SERVICE_ACCOUNT)
+WELL_KNOWN = (
+    POD,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    CONFIG_MAP,
+    SECRET,
+    SERVICE_ACCOUNT,
+    PERSISTENT_VOLUME_CLAIM,
+    PERSISTENT_VOLUME,
+    STORAGE_CLASS,
+)
 
 
 def from_discovery(document: dict[str, Any]) -> list[Resource]:

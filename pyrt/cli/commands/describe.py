@@ -13,7 +13,17 @@ from pyrt.cli.options import all_namespaces_option, complete_resources, file_opt
 from pyrt.cli.session import Session
 from pyrt.cli.targets import resolve
 from pyrt.client.errors import ApiError
-from pyrt.client.resources import CONFIG_MAP, EVENT, NODE, POD, SECRET, Resource
+from pyrt.client.resources import (
+    CONFIG_MAP,
+    EVENT,
+    NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    STORAGE_CLASS,
+    Resource,
+)
 
 EXAMPLES = """
 # Describe a pod
@@ -114,9 +124,22 @@ def _text(session: Session, resource: Resource, item: Object, show_events: bool)
         from pyrt.cli.describe.config_map import describe_config_map
 
         return describe_config_map(item, events)
+    if resource in (PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, STORAGE_CLASS):
+        return _storage_text(session, resource, item, events)
     from pyrt.cli.describe.generic import describe_generic
 
     return describe_generic(item, resource, events)
+
+
+def _storage_text(session: Session, resource: Resource, item: Object, events: list[Object] | None) -> str:
+    from pyrt.cli.describe.storage import describe_claim, describe_class, describe_volume, users_of
+
+    if resource == PERSISTENT_VOLUME:
+        return describe_volume(item, events)
+    if resource == STORAGE_CLASS:
+        return describe_class(item, events)
+    pods = session.api.get(POD.path(item["metadata"].get("namespace") or session.namespace)).get("items") or []
+    return describe_claim(item, users_of(item, pods), events)
 
 
 def _node_text(session: Session, item: Object, show_events: bool) -> str:

@@ -22,6 +22,10 @@ VOLUMES = {
         "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
         {"ClaimName": "claimName", "ReadOnly": "readOnly"},
     ),
+    "ephemeral": (
+        "EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)",
+        {},
+    ),
     "image": ("Image (a container image or OCI artifact)", {"Reference": "reference", "PullPolicy": "pullPolicy"}),
 }
 """Kind to title, and label to field."""

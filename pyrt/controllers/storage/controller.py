@@ -79,6 +79,8 @@ class StorageController:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: set[tuple[str, str, str]] = set()
         self._settled: list[Callable[[str], None]] = []
+        self._idle = False
+        """There is neither a claim nor a volume: pods come and go without concerning us."""
         supervisor.on_created(self._pod_created)
         supervisor.on_removed(self._pod_removed)
 
@@ -129,6 +131,8 @@ class StorageController:
             self.wake()
 
     def _pod_removed(self, namespace: str) -> None:
+        if self._idle:
+            return
         self._supervisor.retry_volumes(namespace)  # what this pod had for itself alone is free
         self.wake()
 
@@ -167,7 +171,9 @@ class StorageController:
 
     async def _round(self) -> bool:
         """Do everything that can be done now; whether that makes another look worth while."""
-        effects = decide(self._snapshot())
+        snapshot = self._snapshot()
+        self._idle = not snapshot.claims and not snapshot.volumes
+        effects = decide(snapshot)
         self._tell([effect for effect in effects if isinstance(effect, Tell)])
         changed = self._commit(effects)
         for effect in effects:
