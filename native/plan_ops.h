@@ -77,10 +77,12 @@
 	X(29, OOM_SCORE_ADJ, "fu")    /* our own procfs, value as int32: kept as it is where the kernel forbids less */    \
 	X(30, BIND_IDMAPPED, "fssfsuqquf") /* as BIND; a user namespace: the source's ids are its own (mount_setattr(2), ID-mapped mounts) */ \
 	X(31, OWN_ROOT, "oq")         /* slot with a root, replaced; CLONE_NEW*: unshare these and the mount namespace, and hold the root's copy in that */ \
+	X(32, PROC_OF, "of")          /* slot; pidfd: a detached copy of what that process has on /proc, if it is a procfs of its PID namespace */ \
 	/* The terminal and the standard streams */                                                                        \
 	X(40, SETSID, "")                                                                                                  \
-	X(41, TERMINAL, "ffsfsuu")    /* socket for the master; devpts, ptmx; root, console path or ""; rows, columns. Then it is 0, 1, 2 and controls */ \
+	X(41, TERMINAL, "ffsfsuu")    /* socket for the master; devpts, ptmx; root, console path or ""; rows, columns. Then it is 0, 1, 2, and controls the session that the process leads, if any */ \
 	X(42, STDIO_OWNER, "u")       /* uid: becomes the owner of 0, 1, 2, but never of /dev/null */                      \
+	X(43, CONTROL, "")            /* 0 becomes the terminal that controls the session */                               \
 	/* The process */                                                                                                  \
 	X(50, UMASK, "u")                                                                                                  \
 	X(51, RLIMIT, "uqq")          /* resource, soft, hard */                                                           \

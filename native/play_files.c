@@ -4,11 +4,13 @@
 #include "syscalls.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
 int do_UNSHARE(struct player *pl, const struct arg *a)
@@ -128,5 +130,79 @@ int do_OOM_SCORE_ADJ(struct player *pl, const struct arg *a)
 		errno = EACCES;
 		return -1;
 	}
+	return 0;
+}
+
+/* The inode of a PID namespace: of the process pid ("1", "self") of a procfs. */
+static int namespace_inode(int proc, const char *pid, struct stat *st)
+{
+	char path[48];
+
+	(void)snprintf(path, sizeof path, "%s/ns/pid", pid);
+	return fstatat(proc, path, st, 0);
+}
+
+/* "Pid:" of /proc/self/fdinfo (pidfd_open(2)): the process's number in the PID namespace of that procfs. */
+static int number_of(int pidfd, char number[16])
+{
+	char path[48], text[512];
+
+	(void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (n < 0)
+		return -1;
+	text[n] = '\0';
+	const char *line = strstr(text, "Pid:\t");
+	size_t digits = line == NULL ? 0 : strspn(line + 5, "0123456789");
+	if (digits == 0 || digits > 15) {
+		errno = ESRCH;
+		return -1;
+	}
+	memcpy(number, line + 5, digits);
+	number[digits] = '\0';
+	return 0;
+}
+
+/* A procfs shows the PID namespace of whoever mounts it, and the player is not in this one. So it takes what the container
+ * has, which the container may have put there itself: it must be the root of a procfs, and of that namespace. */
+static int is_proc_of(int tree, int pidfd)
+{
+	struct stat root, theirs, wanted;
+	struct statfs fs;
+	char number[16];
+
+	AUTO_FD own = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (own < 0 || number_of(pidfd, number) != 0 || fstatfs(tree, &fs) != 0 || fstat(tree, &root) != 0)
+		return -1;
+	if (fs.f_type != PROC_SUPER_MAGIC || root.st_ino != 1 /* PROC_ROOT_INO */) {
+		errno = EXDEV;
+		return -1;
+	}
+	if (namespace_inode(tree, "1", &theirs) != 0 || namespace_inode(own, number, &wanted) != 0)
+		return -1;
+	if (theirs.st_ino != wanted.st_ino || theirs.st_dev != wanted.st_dev) {
+		errno = EXDEV;
+		return -1;
+	}
+	return 0;
+}
+
+int do_PROC_OF(struct player *pl, const struct arg *a)
+{
+	int pidfd = player_fd(pl, &a[1]);
+	AUTO_FD home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (home < 0 || setns(pidfd, CLONE_NEWNS) != 0)
+		return -1;
+	AUTO_FD there = path_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
+	AUTO_FD tree = there < 0 ? -1 : clone_tree(there, 0);
+	int err = errno;
+	if (setns(home, CLONE_NEWNS) != 0)
+		return -1;
+	errno = err;
+	if (tree < 0 || is_proc_of(tree, pidfd) != 0)
+		return -1;
+	player_fill(pl, &a[0], keep_fd(&tree));
 	return 0;
 }

@@ -84,7 +84,10 @@ int do_TERMINAL(struct player *pl, const struct arg *a)
 		return -1;
 	if (a[4].len > 0 && mount_console(slave, player_fd(pl, &a[3]), text(&a[4])) != 0)
 		return -1;
-	if (send_fd(player_fd(pl, &a[0]), master) != 0 || ioctl(slave, TIOCSCTTY, 0) != 0)
+	if (send_fd(player_fd(pl, &a[0]), master) != 0)
+		return -1;
+	/* One that leads none is not the last to have the terminal: CONTROL follows. */
+	if (getsid(0) == getpid() && ioctl(slave, TIOCSCTTY, 0) != 0)
 		return -1;
 	for (int i = 0; i < 3; i++)
 		if (dup2(slave, i) < 0)
@@ -107,4 +110,11 @@ int do_STDIO_OWNER(struct player *pl, const struct arg *a)
 			return -1;
 	}
 	return 0;
+}
+
+int do_CONTROL(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	(void)a;
+	return ioctl(0, TIOCSCTTY, 0);
 }

@@ -12,6 +12,7 @@ from pyrt.launch.operations import (
     PROC,
     PTS,
     ROOT,
+    Bind,
     Block,
     Domainname,
     Dumpable,
@@ -20,6 +21,7 @@ from pyrt.launch.operations import (
     MakeDirectory,
     MountNew,
     Operation,
+    ProcOf,
     SessionKeyring,
     SetAttributes,
     SetNs,
@@ -28,7 +30,7 @@ from pyrt.launch.operations import (
     Umask,
     Unshare,
 )
-from pyrt.launch.options import parse
+from pyrt.launch.options import MountOptions, attributes_of_new, parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_root
@@ -49,6 +51,7 @@ NAMESPACES = {
 # umask 0 so that modes are what the plan says; not dumpable so that nobody inside can look in before the program runs.
 # A session keyring of one's own, or all containers would share the daemon's.
 _BEGIN = Block.of(Umask(0), Dumpable(0), SetSid(), SessionKeyring())
+_BEGIN_HIDDEN = Block.of(Umask(0), Dumpable(0), SessionKeyring())
 _OWN_CGROUP = Block.of(Unshare(k.CLONE_NEWCGROUP))
 PRIVATE_PROC = Block.of(MountNew(PROC, "proc", "proc", (), 0xE, HOST, ""))
 _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
@@ -73,7 +76,8 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     clone_flags, joins, pidns = _birth(namespaces, context, fds)
     own_cgroup = "cgroup" in namespaces and not namespaces["cgroup"].path
     born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))
-    ops: list[Operation | Block] = [_BEGIN, *join_cgroup(context.cgroup), *joins]
+    begin = _BEGIN_HIDDEN if context.hidden else _BEGIN
+    ops: list[Operation | Block] = [begin, *join_cgroup(context.cgroup), *joins]
     if own_cgroup:
         ops.append(_OWN_CGROUP)
     ops += _names(spec, namespaces)
@@ -83,7 +87,14 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     ops += enter_root(linux.rootfs_propagation)
     ops += limits(process)
     ops += personality(linux.personality)
-    last, warnings = become(process, linux.seccomp, context.features, give_stdio=context.give_stdio, wait=context.wait)
+    last, warnings = become(
+        process,
+        linux.seccomp,
+        context.features,
+        give_stdio=context.give_stdio,
+        wait=context.wait,
+        hidden=context.hidden,
+    )
     ops += last
     return Plan(
         tuple(ops),
@@ -126,10 +137,14 @@ def _birth(
     flags, pidns = 0, None
     joins: list[Operation] = []
     if context.join_pid is not None:
-        pidns = fds.add(context.join_pid)
+        place = fds.add(context.join_pid)
+        if context.hidden:
+            joins.append(SetNs(place, k.CLONE_NEWPID, "the container"))
+        else:
+            pidns = place
     for kind, namespace in namespaces.items():
         flag = NAMESPACES[kind]
-        if kind == "pid" and pidns is not None:
+        if kind == "pid" and context.join_pid is not None:
             continue
         if namespace.path:
             place = fds.add(OpenPath(namespace.path, flags=0))
@@ -167,6 +182,10 @@ def _filesystem(
     for mount in spec.mounts:
         options = parse(mount.options)
         target = normalized(mount.destination)
+        if context.hidden and mount.type == "proc" and target == "/proc":
+            ops += _others_proc(options, context, fds)
+            binds_proc = True
+            continue
         ops += compile_mount(mount, context, fds, own_cgroup=own_cgroup)
         bind = is_bind(mount, options)
         makes_dev = makes_dev or (target == "/dev" and not bind)
@@ -192,6 +211,16 @@ def _filesystem(
     if spec.root is not None and spec.root.readonly:
         ops.append(_READONLY_ROOT)
     return ops
+
+
+def _others_proc(options: MountOptions, context: ContainerContext, fds: FdTable) -> list[Operation | Block]:
+    """A procfs that somebody in the PID namespace has mounted, for a process that is not in there yet."""
+    attributes, flags = attributes_of_new(options), k.BIND_CREATE
+    if context.proc:
+        return [Bind(HOST, context.proc, "", ROOT, "/proc", flags, attributes, note="proc")]
+    assert context.join_pid is not None
+    copy = ProcOf(PROC, fds.add(context.join_pid))
+    return [copy, Bind(PROC, "", "", ROOT, "/proc", flags | k.BIND_DETACHED, attributes, note="proc")]
 
 
 def _fills_proc(ops: list[Operation | Block]) -> bool:

@@ -110,6 +110,11 @@ class ContainerContext:
     """Make the user owner of the standard streams."""
     user_namespace: UserNamespace | None = None
     """The pod's, which its network namespace belongs to (see :mod:`pyrt.launch.mapped`)."""
+    hidden: bool = False
+    """Somebody in the PID namespace of ``join_pid`` may trace any process: see :mod:`pyrt.launch.hidden`. Not with a
+    user namespace, whose capabilities do not reach so far."""
+    proc: str = ""
+    """With ``hidden``: where a procfs of that PID namespace is mounted; empty: the process of ``join_pid`` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +130,6 @@ class ExecContext:
     give_stdio: bool = True
     user_namespace: UserNamespace | None = None
     """The pod's."""
+    hidden: bool = False
+    """Somebody in there may trace any process: see :mod:`pyrt.launch.hidden`. Not with a user namespace, whose
+    capabilities do not reach so far."""

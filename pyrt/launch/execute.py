@@ -38,6 +38,10 @@ def compile_exec(process: Process, linux: Linux, context: ExecContext) -> Plan:
         from pyrt.launch.mapped import compile_mapped_exec  # it builds on this module
 
         return compile_mapped_exec(process, linux, context)
+    if context.hidden:
+        from pyrt.launch.hidden import compile_hidden_exec
+
+        return compile_hidden_exec(process, linux, context)
     fds = FdTable()
     target = fds.add(context.target)
     born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))

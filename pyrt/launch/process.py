@@ -13,11 +13,14 @@ from pyrt.launch.features import Features
 from pyrt.launch.operations import (
     PROC,
     Ambient,
+    Birth,
     Block,
     Bounding,
     Capabilities,
     ChangeDirectory,
+    CloseDescriptors,
     CloseOnExec,
+    Control,
     Exec,
     IoPriority,
     NoNewPrivileges,
@@ -28,6 +31,7 @@ from pyrt.launch.operations import (
     Rlimit,
     Scheduler,
     Seccomp,
+    SetSid,
     StdioOwner,
     Umask,
     User,
@@ -39,6 +43,9 @@ from pyrt.spec import Scheduler as SchedulerSpec
 _NO_NEW_PRIVS = Block.of(NoNewPrivileges())
 _WAIT = Block.of(Wait())
 _CLOSE = Block.of(CloseOnExec())
+_CLOSE_ALL = Block.of(CloseDescriptors())
+_BIRTH = Block.of(Birth(), SetSid())
+_CONTROL = Block.of(Control())
 DEFAULT_UMASK = 0o022
 INFINITY = 0xFFFFFFFFFFFFFFFF
 
@@ -175,8 +182,13 @@ def become(
     *,
     give_stdio: bool,
     wait: bool,
+    hidden: bool = False,
 ) -> tuple[list[Operation | Block], Sequence[str]]:
-    """The working directory, the user, the capabilities, the filter, the program; and warnings."""
+    """The working directory, the user, the capabilities, the filter, the program; and warnings.
+
+    ``hidden``: the process enters its PID namespace by a second birth, when it has nothing left that its container
+    has not (see :mod:`pyrt.launch.hidden`).
+    """
     if not process.args:
         raise LaunchError("no program to run", operation="process.args")
     user = process.user
@@ -196,15 +208,22 @@ def become(
     ops.append(Capabilities(sets.effective | extra, sets.permitted | extra, sets.inheritable))
     if sets.ambient:
         ops.append(Ambient(sets.ambient))
-    ops.append(_CLOSE)
+    ops.append(_CLOSE_ALL if hidden else _CLOSE)
     if wait:
         ops.append(_WAIT)
+    confine: list[Operation | Block] = []
     if filter_ is not None:
         program = seccomp.compile_filter(filter_)
         if program is not None:
-            ops.append(Seccomp(program.flags, program.instructions, program.name))
+            confine.append(Seccomp(program.flags, program.instructions, program.name))
         if needs_admin and not (sets.effective & sets.permitted & caps.SYS_ADMIN):
-            ops.append(Capabilities(sets.effective, sets.permitted, sets.inheritable))
+            confine.append(Capabilities(sets.effective, sets.permitted, sets.inheritable))
+    if hidden:
+        born = [_BIRTH, *([_CONTROL] if process.terminal else [])]
+        # With no_new_privs the filter can wait for its turn, and need not let the birth pass.
+        ops += [*confine, *born] if needs_admin else [*born, *confine]
+    else:
+        ops += confine
     ops.append(Exec(process.args[0], process.args, process.env))
     return ops, warnings
 

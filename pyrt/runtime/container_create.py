@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 from pyrt.cgroups import Join
 from pyrt.errors import PyrtError
@@ -27,6 +28,7 @@ from pyrt.runtime.program import die_with_pod
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.sandbox_plan import sandbox_places
 from pyrt.runtime.status import EventKind
+from pyrt.runtime.tracers import has_to_hide
 from pyrt.spec import Config
 
 
@@ -104,6 +106,9 @@ def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Con
         joins_pid=bool(pid_target(sandbox, record)),
         user_namespace=sandbox.config.user_namespace,
     )
+    if context.join_pid is not None and has_to_hide(core, sandbox, record):
+        proc = "" if record.config.pid_target else sandbox_places(core.paths, sandbox.id).proc
+        context = replace(context, hidden=True, proc=proc)
     return die_with_pod(compile_container(spec, context))
 
 

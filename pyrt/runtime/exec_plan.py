@@ -18,6 +18,22 @@ from pyrt.runtime.records import ContainerRecord
 
 
 def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Plan:
+from pyrt.runtime.tracers import has_to_hide
+
+_KEPT: Final = 4
+"""Commands of a container that are kept ready."""
+
+
+def exec_program(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Program:
+    """The plan of :func:`exec_plan`, and its encoding, made only the first time."""
+    known = core.execs.setdefault(record.id, OrderedDict())
+    found = known.get((command, tty))
+    if found is None:
+        plan = exec_plan(core, record, command, tty=tty)
+        found = known[command, tty] = (plan, plan.encode())
+        if len(known) > _KEPT:
+            known.popitem(last=False)
+    return found
     """The same user, environment, rights and filter as the container's own process; another command.
 
     Network, IPC and UTS are the pod process's own, which the new process inherits.
@@ -47,3 +63,4 @@ def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, 
         ),
     )
     return die_with_pod(plan)
+            hidden=has_to_hide(core, sandbox, record),

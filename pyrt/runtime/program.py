@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 
-from pyrt.launch.operations import Block, Exec, ParentDeathSignal, Seccomp
+from pyrt.launch.operations import Birth, Block, Exec, Operation, ParentDeathSignal, Seccomp
 from pyrt.launch.plan import Plan
 
 _DIE = Block.of(ParentDeathSignal(signal.SIGKILL))
@@ -19,5 +19,10 @@ def die_with_pod(plan: Plan) -> Plan:
     the daemon.
     """
     items = plan.items
-    at = next(index for index, item in enumerate(items) if isinstance(item, (Seccomp, Exec)))
+    born = max((index for index, item in enumerate(items) if _is_birth(item)), default=-1)  # a new process asks anew
+    at = next(index for index, item in enumerate(items) if index > born and isinstance(item, (Seccomp, Exec)))
     return replace(plan, items=(*items[:at], _DIE, *items[at:]))
+
+
+def _is_birth(item: Operation | Block) -> bool:
+    return any(isinstance(op, Birth) for op in (item.operations if isinstance(item, Block) else (item,)))

@@ -29,6 +29,8 @@ class SandboxPlaces:
     """The shared /dev/shm."""
     etc: str
     """See :mod:`pyrt.runtime.sandbox_files`."""
+    proc: str
+    """A procfs of the PID namespace that the containers share, if they do."""
 
     @property
     def hosts(self) -> str:
@@ -49,7 +51,7 @@ class SandboxPlaces:
 def sandbox_places(paths: RuntimePaths, sandbox_id: str) -> SandboxPlaces:
     """See :mod:`pyrt.runtime.paths`."""
     directory = paths.pod(sandbox_id)
-    return SandboxPlaces(shm=f"{directory}/shm", etc=f"{directory}/etc")
+    return SandboxPlaces(shm=f"{directory}/shm", etc=f"{directory}/etc", proc=f"{directory}/proc")
 
 
 def sandbox_plan(

@@ -143,7 +143,12 @@ class Birth:
 
 
 def _pause(core: Core, record: SandboxRecord) -> Plan:
-    return pause_plan(core.paths.pod(record.id), mapped=record.config.user_namespace is not None)
+    directory, mapped = core.paths.pod(record.id), record.config.user_namespace is not None
+    if mapped:
+        return pause_plan(directory, mapped=True)
+    proc = sandbox_places(core.paths, record.id).proc
+    os.mkdir(proc, 0o700)
+    return pause_plan(directory, proc=proc)
 
 
 def _noticed(answer: asyncio.Future[Any]) -> None:

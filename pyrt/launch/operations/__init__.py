@@ -30,6 +30,7 @@ from pyrt.launch.operations.mounts import (
     Open,
     OwnRoot,
     Pivot,
+    ProcOf,
     ProcWrite,
     Propagation,
     SetAttributes,
@@ -70,6 +71,7 @@ from pyrt.launch.operations.process import (
     Wait,
 )
 from pyrt.launch.operations.terminal import (
+    Control,
     SetSid,
     StdioOwner,
     Terminal,
@@ -97,6 +99,7 @@ __all__ = [
     "ChangeDirectory",
     "CloseDescriptors",
     "CloseOnExec",
+    "Control",
     "Domainname",
     "Dumpable",
     "EffectiveIds",
@@ -121,6 +124,7 @@ __all__ = [
     "ParentDeathSignal",
     "Personality",
     "Pivot",
+    "ProcOf",
     "ProcWrite",
     "Propagation",
     "Rlimit",

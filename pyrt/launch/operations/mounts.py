@@ -309,3 +309,17 @@ class OwnRoot(Operation):
 
     def describe(self) -> str:
         return f"unshare {k.names_of(self.flags | k.CLONE_NEWNS, k.NAMESPACE_NAMES)} namespace, keep the root"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class ProcOf(Operation):
+    """A detached copy of a container's /proc, checked to show the container's PID namespace."""
+
+    CODE = 32
+    SIGNATURE = "of"
+    slot: int
+    pidfd: int
+
+    def describe(self) -> str:
+        return "copy the container's /proc"

@@ -51,3 +51,15 @@ class StdioOwner(Operation):
 
     def describe(self) -> str:
         return f"give standard streams to uid {self.uid}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Control(Operation):
+    """Make the terminal on standard input the controlling one of a session that begins later than the terminal."""
+
+    CODE = 43
+    SIGNATURE = ""
+
+    def describe(self) -> str:
+        return "take control of the terminal"

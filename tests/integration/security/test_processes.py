@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import itertools
 import os
 import stat
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -163,3 +166,93 @@ def _command_lines() -> str:
         except OSError:
             continue
     return "\n".join(line for line in found if line.startswith("sleep "))
+
+
+TRACER = ContainerSecurity(add_capabilities=("SYS_PTRACE",))
+HELD = "CapPrm:\t"
+
+
+async def stalked(host: Host, stalker: ContainerId, enter: Callable[[], Awaitable[object]]) -> list[str]:
+    """What a container with CAP_SYS_PTRACE got hold of while others came in."""
+    await until(lambda: "lurking" in host.output(stalker))
+    for _ in range(20):
+        await enter()
+    caught = [line for line in host.output(stalker).splitlines() if line.startswith("caught CapPrm")]
+    assert caught  # else it does not try hard enough to prove anything
+    return caught
+
+
+def harmless(caught: list[str], own: str) -> None:
+    """Nobody had a right that the stalker has not itself, nor anything open but the socket to tell of a failure."""
+    for line in caught:
+        rights, _, fds = line.removeprefix("caught ").partition(" fds")
+        held, _, name = rights.partition(" Name:\t")
+        assert int(held.removeprefix(HELD), 16) & ~int(own.removeprefix(HELD), 16) == 0, line
+        if name != "pyrt-pod":
+            continue  # it is the container's own program already
+        assert [fd for fd in fds.split() if not fd.startswith("socket:")] == [], line
+        assert len(fds.split()) <= 1, line
+
+
+@pytest.mark.parametrize("escalation", [True, False])
+async def test_a_tracer_catches_nobody_who_is_entering(host: Host, armed: Image, escalation: bool) -> None:
+    """Docker, runc, crun: an exec into a container with CAP_SYS_PTRACE has the runtime's rights at first."""
+    sandbox = await host.runtime.run_sandbox(host.sandbox())
+    security = dataclasses.replace(TRACER, no_new_privileges=not escalation)
+    stalker = await host.start(sandbox.id, "attack", "stalk", image=armed, security=security)
+    own = await host.inside(stalker, "grep", "CapPrm", "/proc/self/status")
+    harmless(await stalked(host, stalker, lambda: host.runtime.exec_sync(stalker, ("true",))), own)
+
+
+async def test_a_tracer_catches_no_container_that_joins_it(host: Host, armed: Image) -> None:
+    """The same of containers that start in a shared PID namespace."""
+    sandbox = await host.runtime.run_sandbox(host.sandbox(pid=NamespaceMode.POD))
+    stalker = await host.start(sandbox.id, "attack", "stalk", image=armed, security=TRACER, name="stalker")
+    own = await host.inside(stalker, "grep", "CapPrm", "/proc/self/status")
+    numbers = itertools.count()
+
+    async def join() -> None:
+        name = f"joins{next(numbers)}"
+        joining = await host.start(sandbox.id, "sh", "-c", "cat /proc/1/comm; echo $$", name=name, security=TRACER)
+        assert (await host.runtime.wait_container(joining)).exit_code == 0
+        assert host.output(joining).split()[0] == "pyrt-pause"
+
+    harmless(await stalked(host, stalker, join), own)
+
+
+async def test_a_tracer_catches_no_guest(host: Host, armed: Image) -> None:
+    """The same of containers that join one container (ephemeral containers with a target)."""
+    sandbox = await host.runtime.run_sandbox(host.sandbox())
+    stalker = await host.start(sandbox.id, "attack", "stalk", image=armed, security=TRACER, name="stalker")
+    own = await host.inside(stalker, "grep", "CapPrm", "/proc/self/status")
+    numbers = itertools.count()
+
+    async def join() -> None:
+        name = f"guest{next(numbers)}"
+        guest = await host.start(sandbox.id, "cat", "/proc/1/comm", name=name, pid_target=stalker, security=TRACER)
+        assert (await host.runtime.wait_container(guest)).exit_code == 0
+        assert host.output(guest) == "attack"
+
+    harmless(await stalked(host, stalker, join), own)
+
+
+async def test_entering_beside_a_tracer_leaves_nothing_out(host: Host) -> None:
+    """Streams, terminal, exit code, session, user, oom_score_adj: as without one."""
+    sandbox = await host.runtime.run_sandbox(host.sandbox())
+    container = await host.start(
+        sandbox.id, "sleep", "1000", security=dataclasses.replace(TRACER, run_as_user=1000, oom_score_adj=500)
+    )
+    result = await host.runtime.exec_sync(
+        container, ("sh", "-c", "id -u; cat /proc/self/oom_score_adj; cut -d' ' -f 6 /proc/self/stat; echo $$; exit 7")
+    )
+    assert result.exit_code == 7
+    user, score, session, pid = result.stdout.decode().split()
+    assert (user, score) == ("1000", "500")
+    assert session == pid
+    shell = await host.runtime.exec(
+        container, ("sh", "-c", "tty; echo x > /dev/tty"), stdin=False, stdout=True, stderr=False, tty=True
+    )
+    assert await shell.wait() == 0
+    assert shell.stdout is not None
+    assert os.read(shell.stdout, 1000).split() == [b"/dev/pts/0", b"x"]
+    shell.close()

@@ -228,6 +228,22 @@ def user_namespace_sandbox() -> Plan:
     return compile_sandbox(SandboxContext(owned, V2, hostname="web-0", tmpfs=(shm,), user_namespace=IDS))
 
 
+def hidden_executed() -> Plan:
+    process = spec.Process(args=("sh",), terminal=True, capabilities=sets("CAP_SYS_PTRACE"), oom_score_adj=5)
+    joined = k.CLONE_NEWNS | k.CLONE_NEWPID | k.CLONE_NEWCGROUP
+    linux = spec.Linux(seccomp=runtime_default(("CAP_SYS_PTRACE",), "x86_64"))
+    return compile_exec(process, linux, ExecContext(joined, TARGET, V2, hidden=True))
+
+
+def hidden_shared_pid() -> Plan:
+    return compile_container(config(), replace(CONTEXT, join_pid=TARGET, hidden=True, proc="/run/pyrt/pods/p1/proc"))
+
+
+def hidden_guest() -> Plan:
+    base = config(seccomp=runtime_default(caps.DEFAULT, "x86_64"))
+    return compile_container(with_process(base, no_new_privileges=True), replace(CONTEXT, join_pid=TARGET, hidden=True))
+
+
 CASES: list[Callable[[], Plan]] = [
     minimal,
     kubernetes_v2,
@@ -248,6 +264,9 @@ CASES: list[Callable[[], Plan]] = [
     user_namespace_shared_pid_v1,
     user_namespace_executed,
     user_namespace_sandbox,
+    hidden_executed,
+    hidden_shared_pid,
+    hidden_guest,
 ]
 
 

@@ -27,7 +27,7 @@ from pyrt.runtime.errors import InvalidConfigError
 from pyrt.runtime.sandbox_plan import SandboxPlaces
 from pyrt.spec import Config, LinuxDevice
 
-PLACES = SandboxPlaces("/run/shm", "/etc-of")
+PLACES = SandboxPlaces("/run/shm", "/etc-of", "/proc-of")
 SANDBOX = SandboxConfig(metadata=PodMetadata("web", "default", "uid"), hostname="web", log_directory=Path("/log"))
 IMAGE = Image(ImageId("sha256:0"), Digest("sha256:1"), (), (), 0, ImageConfig(cmd=("sh",)), (Path("/layer"),))
 CONTAINER = ContainerConfig(name="app", attempt=0, image=IMAGE, image_ref="x", log_path=Path("app/0.log"))
