@@ -97,7 +97,7 @@ class VolumeSet:
         ContainerConfigError: one is not there.
         """
         for wanted, mount in zip(container.volume_mounts, mounts, strict=False):
-            if not mount.sub_path or not self.prepared[wanted.name].follows_objects:
+            if not mount.sub_path or mount.make_sub_path or not self.prepared[wanted.name].follows_objects:
                 continue
             try:
                 base = os.open(mount.host_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 from pyrt.kube.container import Container, EphemeralContainer
+from pyrt.kube.referring import volume_references
 from pyrt.kube.volumes import Volume
 from pyrt.volumes import atomic_writer, memory
 from pyrt.volumes.errors import VolumeError
@@ -27,7 +28,9 @@ class ObjectVolume:
     def plan(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
         """See :class:`pyrt.volumes.types.VolumeType`."""
         path = context.memory / volume.name
-        return PreparedVolume(volume.name, self.kind, path, makes_sub_paths=False, read_only=True, follows_objects=True)
+        return PreparedVolume(
+            volume.name, self.kind, path, makes_sub_paths=_is_optional(volume), read_only=True, follows_objects=True
+        )
 
     def prepare(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
         """Write the files, unless they are there as they should be.
@@ -61,6 +64,11 @@ class ObjectVolume:
             raise VolumeError(
                 subject=f"volume {volume.name}", operation=f"remove {error.filename}", errno=error.errno
             ) from error
+
+
+def _is_optional(volume: Volume) -> bool:
+    """Whether a file may be missing: a container that mounts just that gets an empty directory, as under the kubelet."""
+    return any(reference.optional for reference in volume_references(volume))
 
 
 def _fs_group(context: VolumeContext) -> int | None:

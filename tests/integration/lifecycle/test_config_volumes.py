@@ -178,6 +178,14 @@ def test_a_container_waits_for_the_part_that_it_mounts(daemon, name, pod):
     assert read(daemon, name, "/etc/b") == "2"
 
 
+def test_a_part_of_an_optional_object_is_an_empty_directory(daemon, name, pod):
+    container = mounts(conf={"mountPath": "/etc/b", "subPath": "b"})
+    source = {"name": CONF, "optional": True}
+    daemon.apply(pod(container=container, volumes=[{"name": "conf", "configMap": source}]))
+    daemon.running(name)
+    assert daemon.exec(name, "ls", "-A", "/etc/b") == (0, "", "")
+
+
 def test_an_optional_object_may_come_later(daemon, name, pod):
     sources = [
         {"configMap": {"name": "late", "optional": True}},
