@@ -16,7 +16,7 @@ from pyrt.ids import ContainerId
 from pyrt.runtime.core import Core
 from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.errors import ExecError, ExecTimeoutError, StateError
-from pyrt.runtime.exec_plan import exec_plan
+from pyrt.runtime.exec_plan import exec_program
 from pyrt.runtime.poderrors import PlanFailedError, PodProcessError
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.podstreams import ExecProcess
@@ -57,13 +57,11 @@ async def start_exec(
     subject = f"container {record.config.name}"
     if not command or not command[0]:
         raise ExecError("no command", subject=subject, operation="exec", exit_code=127)
-    plan = exec_plan(core, record, command, tty=tty)
+    plan, data = exec_program(core, record, command, tty=tty)
     try:
         with ExitStack() as stack:
-            request = pod.exec(
-                container_id, EncodedPlan.of(plan, stack), stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
-            )
-            process = await request
+            program = EncodedPlan(data, plan.open_fds(stack), plan.target_slot, plan.console_slot)
+            process = await pod.exec(container_id, program, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty)
     except PlanFailedError as error:
         failure = plan.failure(error.index, error.errno or 0)
         raise ExecError(

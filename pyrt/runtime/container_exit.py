@@ -66,6 +66,7 @@ def finish(
     record.finished_at = max(finished_at, record.started_at)
     record.pid = 0
     core.specs.pop(record.id, None)
+    core.execs.pop(record.id, None)
     core.programs.pop(record.id, None)
     waiter = core.exits.pop(record.id, None)
     if waiter is not None:

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from pyrt.cgroups import CgroupDriver, open_driver
 from pyrt.config import Config as Settings
@@ -38,6 +40,10 @@ log = logging.getLogger(__name__)
 _WRITE_SECONDS = 0.02
 _RETRY_SECONDS = 5.0
 SYS_RESOURCE = 1 << NUMBERS["CAP_SYS_RESOURCE"]
+
+
+Program: TypeAlias = tuple[Plan, bytes]
+"""A plan and its encoding."""
 
 
 class Core:
@@ -72,6 +78,8 @@ class Core:
         """Plans of containers that are made and not started; compiled again when they are not here."""
         self.specs: dict[ContainerId, Config] = {}
         """What exec needs to know of running containers, kept from the first exec on."""
+        self.execs: dict[ContainerId, OrderedDict[tuple[tuple[str, ...], bool, bool], Program]] = {}
+        """The last commands that were run in a container, ready to be sent again: a probe repeats its own."""
         self.starting: dict[ContainerId, asyncio.Future[StartedProcess]] = {}
         """Containers whose plan has been sent, and not been answered."""
         self.exits: dict[ContainerId, asyncio.Event] = {}
@@ -171,6 +179,7 @@ class Core:
         self._unwritten.pop(record.id, None)
         self.programs.pop(record.id, None)
         self.specs.pop(record.id, None)
+        self.execs.pop(record.id, None)
         self.exits.pop(record.id, None)
         self.tables.delete_container(record.id)
 

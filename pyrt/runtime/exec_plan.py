@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Final
+
 from msgspec.structs import replace
 
 from pyrt.launch import constants as k
@@ -12,12 +15,9 @@ from pyrt.launch.table import TARGET
 from pyrt.runtime.config import NamespaceMode
 from pyrt.runtime.container_create import cgroup_place, spec_of
 from pyrt.runtime.container_exit import cgroup_of
-from pyrt.runtime.core import Core
+from pyrt.runtime.core import Core, Program
 from pyrt.runtime.program import die_with_pod
 from pyrt.runtime.records import ContainerRecord
-
-
-def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Plan:
 from pyrt.runtime.tracers import has_to_hide
 
 _KEPT: Final = 4
@@ -27,13 +27,18 @@ _KEPT: Final = 4
 def exec_program(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Program:
     """The plan of :func:`exec_plan`, and its encoding, made only the first time."""
     known = core.execs.setdefault(record.id, OrderedDict())
-    found = known.get((command, tty))
+    # A guest with CAP_SYS_PTRACE may have joined the container since, and what was made before would not hide from it.
+    key = command, tty, has_to_hide(core, core.sandboxes[record.sandbox_id], record)
+    found = known.get(key)
     if found is None:
         plan = exec_plan(core, record, command, tty=tty)
-        found = known[command, tty] = (plan, plan.encode())
+        found = known[key] = (plan, plan.encode())
         if len(known) > _KEPT:
             known.popitem(last=False)
     return found
+
+
+def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, tty: bool) -> Plan:
     """The same user, environment, rights and filter as the container's own process; another command.
 
     Network, IPC and UTS are the pod process's own, which the new process inherits.
@@ -60,7 +65,7 @@ def exec_program(core: Core, record: ContainerRecord, command: tuple[str, ...], 
             cgroup=cgroup_place(core.cgroups.join(cgroup_of(core, record)), core.cgroup_mounts),
             features=core.features,
             user_namespace=sandbox.config.user_namespace,
+            hidden=has_to_hide(core, sandbox, record),
         ),
     )
     return die_with_pod(plan)
-            hidden=has_to_hide(core, sandbox, record),
