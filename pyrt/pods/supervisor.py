@@ -32,8 +32,8 @@ from pyrt.pods.object_watch import ObjectWatch, concerns
 from pyrt.pods.probes import Prober
 from pyrt.pods.references import StoreReferences
 from pyrt.pods.state import Tools
-from pyrt.pods.worker import PodWorker
 from pyrt.pods.user_namespaces import UserNamespaces
+from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
 from pyrt.store import Conflict, NotFound, Store, StoredObject, StoreError
@@ -87,8 +87,8 @@ class Supervisor:
             references=StoreReferences(store),
             starting=asyncio.Semaphore(_PARALLEL_STARTS),
             prober=Prober(runtime),
-        )
             user_namespaces=UserNamespaces(facts.id_ranges, runtime.list_sandboxes),
+        )
 
     # --- start and stop -------------------------------------------------------------------------------------------
 
