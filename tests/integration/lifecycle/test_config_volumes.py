@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64encode
 
@@ -52,8 +53,7 @@ def test_objects_and_their_pod_come_in_one_file(daemon, name, pod):
     assert said == f"pod/{name} created\nconfigmap/conf created\nsecret/creds created\n"
     daemon.running(name)
     daemon.until(lambda: daemon.logs(name) == "red\nsesame\n")
-    for word, gone in (("pod", name), ("cm", CONF), ("secret", CREDS)):
-        daemon.pyrt("delete", word, gone)
+    daemon.pyrt("delete", "-f", "-", stdin="\n---\n".join(map(json.dumps, manifests)))
     assert daemon.pyrt("get", "pod,cm,secret").err == "No resources found in default namespace.\n"
 
 
