@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,8 +107,10 @@ class StaticPodController:
         while True:
             try:
                 with DirectoryWatch(self._directory) as watch:
+                    watched = self._directory.stat()
                     await self._look()
-                    while self._directory.is_dir():
+                    # A directory that was removed and made again is another one, which this watch knows nothing of.
+                    while os.path.samestat(self._directory.stat(), watched):
                         await self._changed(watch)
                         await self._look()
             except OSError:
