@@ -73,7 +73,9 @@ class Admission:
     # --- new pods -------------------------------------------------------------------------------------------------
 
     def admit(self, state: PodState) -> Rejection | None:
-        """Why the node does not take a new pod; ``None`` if it does."""
+        """Why the node does not take a new pod; ``None`` if it does, or while gates keep the pod from it."""
+        if state.pod.spec.scheduling_gates:
+            return None
         if (found := self.pressure(state.pod)) is not None:
             return found
         demand = state.demand
@@ -85,13 +87,14 @@ class Admission:
         return None if short is None else refusal(short)
 
     def _others(self, state: PodState) -> list[Resident]:
-        """Those that count: neither over nor refused."""
+        """Those that count: neither over nor refused nor waiting at a gate."""
         return [
             resident
             for resident in self._residents()
             if resident.state is not state
             and resident.state.rejection is None
             and resident.state.pod.status.phase not in TERMINAL
+            and not resident.state.pod.spec.scheduling_gates
         ]
 
     # --- resizes --------------------------------------------------------------------------------------------------

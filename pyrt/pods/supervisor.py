@@ -177,9 +177,11 @@ class Supervisor:
         """A Pod object was changed."""
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
-            if worker.pod.spec.scheduling_gates and not pod.spec.scheduling_gates:
-                self._scheduled(pod)
+            released = worker.pod.spec.scheduling_gates and not pod.spec.scheduling_gates
             worker.pod = pod
+            if released:
+                self._scheduled(pod)
+                worker.state.rejection = self.admission.admit(worker.state)
             meta = pod.metadata
             if meta.deletion_timestamp is not None and not meta.finalizers and not meta.deletion_grace_period_seconds:
                 self.finish(pod, worker.sandboxes)  # it was its finalizers that kept it

@@ -14,6 +14,7 @@ from pyrt.kube.container import Container
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.resources import ResourceRequirements
+from pyrt.kube.scheduling import PodSchedulingGate
 from pyrt.pods.admission import Admission
 from pyrt.pods.allocation import Allocatable, Demand
 from pyrt.pods.model import Rejection
@@ -99,6 +100,16 @@ def test_so_many_and_no_more(node: Node) -> None:
     refused = node.add("p5").state.rejection
     assert refused is not None
     assert refused.message == "Node didn't have enough resource: pods, requested: 1, used: 5, capacity: 5"
+
+
+def test_a_pod_at_a_gate_is_not_on_the_node_yet(node: Node) -> None:
+    gated = Resident("a", "900m")
+    gated.state.pod.spec.scheduling_gates = [PodSchedulingGate(name="example.com/wait")]
+    node.residents.append(gated)
+    assert node.add("b", "900m").state.rejection is None
+    assert node.admission.admit(gated.state) is None
+    gated.state.pod.spec.scheduling_gates = []
+    assert node.admission.admit(gated.state) is not None
 
 
 def test_pressure_is_asked_first(node: Node) -> None:
