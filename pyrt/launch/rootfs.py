@@ -113,7 +113,7 @@ def mount_layers(path: str, layers: tuple[str, ...], features: Features) -> Oper
 
     That directory is the lowest layer too: without an upper directory overlayfs wants two.
     """
-    note = f"image layers on {path}"
+    note = f"{path} (layers of an image)"
     everything = (path, *layers)
     if len(everything) > OVERLAY_MAX_LAYERS:
         raise LaunchError(

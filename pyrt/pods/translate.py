@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from pyrt.ids import ImageId
 from pyrt.images.types import Image
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.expand import expand
@@ -121,9 +122,9 @@ def sandbox_config(
             if volume.tmpfs is not None
         ),
         image_mounts=tuple(
-            ImageMount(volume.path, volume.layers, volume.image)
+            ImageMount(volume.path, volume.layers, volume.image or ImageId(""))  # "": only explained
             for volume in volumes.values()
-            if volume.layers and volume.image is not None
+            if volume.layers
         ),
     )
 
