@@ -67,7 +67,7 @@ class ObjectVolume:
 
 
 def _is_optional(volume: Volume) -> bool:
-    """Whether a file may be missing: a container that mounts just that gets an empty directory, as under the kubelet."""
+    """Whether a file may be missing: who mounts just that gets an empty directory, as under the kubelet."""
     return any(reference.optional for reference in volume_references(volume))
 
 
