@@ -25,6 +25,12 @@
 #ifndef PYRT_PLAN_OPS_H
 #define PYRT_PLAN_OPS_H
 
+/* Grows with every new operation. What is there stays as it is: an operation that is to mean something else, or to have other
+ * arguments, gets another code. So a pod process plays every plan of its version or of an earlier one. */
+#ifndef PLAN_VERSION /* a test builds an earlier one */
+#define PLAN_VERSION 2u
+#endif
+
 #define PLAN_MAGIC 0x31505950u /* "PYP1" */
 #define PLAN_HEADER_BYTES 32u
 #define PLAN_OP_BYTES 8u

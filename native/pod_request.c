@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "plan_ops.h"
+
 #define LATER (-1)
 
 struct call {
@@ -27,6 +29,7 @@ static int do_hello(struct call *call)
 	call->reply.started = pod.started;
 	call->reply.start_ticks = pod.start_ticks;
 	call->reply.sandbox = pod.sandbox;
+	call->reply.index = PLAN_VERSION;
 	send_items(call);
 	return 0;
 }

@@ -149,7 +149,8 @@ struct proto_connect {
 
 /* err 0: done. index is meaningful for PLAY, START and EXEC when err is not 0: the operation that failed, or
  * PROTO_NO_SLOT when the failure was not the plan's. START and EXEC: pid, started (Unix time in ns), start_ticks
- * (/proc/PID/stat, field 22). HELLO: the same of pyrt-pod itself. */
+ * (/proc/PID/stat, field 22). HELLO: the same of pyrt-pod itself, and index is
+ * the PLAN_VERSION that it plays (PROTO_NO_SLOT from one that is older than these versions: 1). */
 struct proto_reply {
 	int32_t err;
 	uint32_t index;

@@ -24,6 +24,7 @@ from pyrt._native.mounts import (
     umount,
 )
 from pyrt._native.player import (
+    PLAN_VERSION,
     Child,
     Failure,
     check_plan,
@@ -50,6 +51,7 @@ __all__ = [
     "FSCONFIG_SET_FD",
     "FSCONFIG_SET_FLAG",
     "FSCONFIG_SET_STRING",
+    "PLAN_VERSION",
     "Child",
     "Failure",
     "TreeUsage",

@@ -10,6 +10,8 @@ from typing import Any
 from pyrt._native._cffi import ffi, lib
 from pyrt._native.failure import fail
 
+PLAN_VERSION: int = int(lib.PLAN_VERSION)
+"""Of the plans that this player takes (native/plan_ops.h)."""
 _FAILURE = struct.Struct("=Ii")
 
 
@@ -61,12 +63,16 @@ def plan_play(plan: bytes, fds: Sequence[int] = ()) -> Failure | None:
 
 
 def plan_spawn(plan: bytes, fds: Sequence[int] = (), stdio: tuple[int, int, int] = (-1, -1, -1)) -> Child:
-    """Start a child that plays a plan; never waits for it. -1 in ``stdio`` is /dev/null."""
+    """Start a child that plays a plan; never waits for it. -1 in ``stdio`` is /dev/null.
+
+    The second birth of a plan that has one is not followed: that is pyrt-pod's to do.
+    """
     decoded, buffer = _decode(plan)
     child = ffi.new("struct plan_child *")
     if lib.plan_spawn(decoded, ffi.new("int[]", list(fds)), len(fds), ffi.new("int[3]", list(stdio)), child):
         fail("clone3")
     del buffer
+    lib.plan_forget_born(child.born)
     return Child(int(child.pid), int(child.pidfd), int(child.report_fd))
 
 

@@ -74,7 +74,7 @@ async def start_exec(
     except PodProcessError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             raise StateError("it has ended", subject=subject, operation="exec") from error
-        raise ExecError(subject=subject, operation="exec", errno=error.errno) from error
+        raise ExecError(error.message, subject=subject, operation="exec", errno=error.errno) from error
     return process, pod
 
 

@@ -19,3 +19,13 @@ class PlanFailedError(PodProcessError):
 
 class PodGoneError(PodProcessError):
     """There is no pod process to talk to: it has ended, or the connection is closed."""
+
+
+class PodTooOldError(PodProcessError):
+    """The pod process is of an earlier version of pyrt, and does not know an operation of the plan."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            "the pod was started by an earlier version of pyrt, whose pod process cannot do this; "
+            f"create the pod anew ({operation})"
+        )

@@ -25,14 +25,15 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
+from pyrt.launch.version import VERSION, younger_than
 from pyrt.runtime import pod_program, protocol
 from pyrt.runtime.encodedplan import EncodedPlan, close_packed
 from pyrt.runtime.pod_program import EXECUTABLE
-from pyrt.runtime.poderrors import PodGoneError, PodProcessError
+from pyrt.runtime.poderrors import PodGoneError, PodProcessError, PodTooOldError
 from pyrt.runtime.podfiles import CONTROL_SOCKET, ExitRecord, start_ticks
 from pyrt.runtime.podrequests import PodRequests, fail, nothing
 from pyrt.runtime.podstreams import Attachment, ContainerIo, ExecProcess, StartedProcess, pipe
-from pyrt.runtime.protocol import ProcessItem, ProcessPhase, Reply, Stdio
+from pyrt.runtime.protocol import NO_SLOT, ProcessItem, ProcessPhase, Reply, Stdio
 
 _TITLE_ROOM: Final = 160
 """Bytes for the name of a pod that is not known yet; more of it is not shown."""
@@ -59,6 +60,8 @@ class PodProcess:
         """What the pod process knew when it was connected to (empty after :meth:`spawn`)."""
         self.sandbox = protocol.SandboxPhase.NONE
         """Likewise."""
+        self.plan_version = VERSION
+        """Of the plans that it plays; one that was started by an earlier daemon may be behind ours."""
         self.on_exit: Callable[[str, ExitRecord], None] | None = None
         self.on_closed: Callable[[], None] | None = None
         self._pidfd = pidfd
@@ -234,6 +237,10 @@ class PodProcess:
         log_path = os.fspath(io.log_path) if io.log_path is not None else ""
         stdio = Stdio.TTY if io.tty else Stdio.LOG
         process = (container_id, target, log_path, stdio, flags, io.log_max_files, io.log_max_size)
+        if self.plan_version < VERSION and (error := self._too_old(plan)) is not None:
+            refused: asyncio.Future[StartedProcess] = self._loop.create_future()
+            refused.set_exception(error)
+            return refused
         data, fds = plan.pack()
         try:
             return self._requests.request(
@@ -258,6 +265,8 @@ class PodProcess:
         Raises :class:`PlanFailedError` if its plan failed, :class:`PodProcessError` with ENOENT or ESRCH when the
         container is unknown or has ended.
         """
+        if self.plan_version < VERSION and (error := self._too_old(plan)) is not None:
+            raise error
         exec_id = exec_id or secrets.token_hex(16)
         data, fds = plan.pack()
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
@@ -356,10 +365,15 @@ class PodProcess:
 
     # ------------------------------------------------------------------ machinery
 
+    def _too_old(self, plan: EncodedPlan) -> PodTooOldError | None:
+        unknown = younger_than(self.plan_version, plan.data)
+        return None if unknown is None else PodTooOldError(unknown.__name__)
+
     async def _say_hello(self) -> None:
         items: list[ProcessItem] = []
         reply = await self._requests.request(lambda seq: protocol.hello(seq, subscribe=True), _reply, items=items)
         self.pid, self.started_at, self.sandbox = reply.pid, reply.started, protocol.SandboxPhase(reply.sandbox)
+        self.plan_version = 1 if reply.operation == NO_SLOT else reply.operation
         try:
             self._pidfd = os.pidfd_open(reply.pid)
             ticks = start_ticks(reply.pid)

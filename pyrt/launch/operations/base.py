@@ -44,6 +44,8 @@ class Operation:
     __slots__ = ()
     CODE: ClassVar[int]
     SIGNATURE: ClassVar[str]
+    SINCE: ClassVar[int] = 1
+    """The version of the plan that brought it (PLAN_VERSION in native/plan_ops.h)."""
     _NAMES: ClassVar[tuple[str, ...]]
     _ENCODERS: ClassVar[tuple[Callable[[Any], bytes], ...]]
 

@@ -269,6 +269,7 @@ class BindMapped(Operation):
 
     CODE = 30
     SIGNATURE = "fssfsuqquf"
+    SINCE = 2
     source_at: int
     source: str
     subpath: str
@@ -304,6 +305,7 @@ class OwnRoot(Operation):
 
     CODE = 31
     SIGNATURE = "oq"
+    SINCE = 2
     slot: int
     flags: int = 0
 
@@ -318,6 +320,7 @@ class ProcOf(Operation):
 
     CODE = 32
     SIGNATURE = "of"
+    SINCE = 2
     slot: int
     pidfd: int
 

@@ -112,6 +112,7 @@ class NewUserNamespace(Operation):
 
     CODE = 8
     SIGNATURE = "qss"
+    SINCE = 2
     flags: int
     uid_map: str
     """Lines of user_namespaces(7): id inside, id outside, number of ids."""
@@ -129,6 +130,7 @@ class UserNamespaceOfNetwork(Operation):
 
     CODE = 9
     SIGNATURE = "o"
+    SINCE = 2
     slot: int
 
     def describe(self) -> str:

@@ -280,6 +280,7 @@ class EffectiveIds(Operation):
 
     CODE = 68
     SIGNATURE = "uu"
+    SINCE = 2
     uid: int
     gid: int
 
@@ -294,6 +295,7 @@ class CloseDescriptors(Operation):
 
     CODE = 69
     SIGNATURE = ""
+    SINCE = 2
 
     def describe(self) -> str:
         return "close every descriptor but 0, 1, 2"
@@ -306,6 +308,7 @@ class Birth(Operation):
 
     CODE = 70
     SIGNATURE = "q"
+    SINCE = 2
     flags: int = 0
 
     def describe(self) -> str:

@@ -60,6 +60,7 @@ class Control(Operation):
 
     CODE = 43
     SIGNATURE = ""
+    SINCE = 2
 
     def describe(self) -> str:
         return "take control of the terminal"

@@ -12,9 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyrt import _native
-from pyrt.launch import GivenFd, LaunchError, Plan
+from pyrt.launch import GivenFd, LaunchError, Plan, version
 from pyrt.launch.encoding import HEADER
-from pyrt.launch.operations import OPERATIONS, ROOT, Exec, MakeDirectory, MountNew, Netlink, ProcWrite, User
+from pyrt.launch.operations import (
+    OPERATIONS,
+    ROOT,
+    Birth,
+    Exec,
+    MakeDirectory,
+    MountNew,
+    Netlink,
+    ProcWrite,
+    Umask,
+    User,
+)
 
 _SEEDS = Path(__file__).parents[3] / "native/fuzz/seeds.py"
 _spec = importlib.util.spec_from_file_location("seeds", _SEEDS)
@@ -117,3 +128,14 @@ def test_failures_in_words():
     assert plan.failure(1, errno.ENOENT).exit_code == 127
     assert plan.failure(1, errno.EACCES).exit_code == 126
     assert str(plan.failure(2, errno.EAGAIN)) == "clone3: Resource temporarily unavailable"
+
+
+def test_the_version_is_that_of_the_youngest_operation():
+    assert max(kind.SINCE for kind in OPERATIONS.values()) == version.VERSION == _native.PLAN_VERSION
+
+
+def test_what_an_earlier_player_does_not_know():
+    plan = Plan((Umask(0), Birth(0), Umask(0))).encode()
+    assert version.younger_than(1, plan) is Birth
+    assert version.younger_than(version.VERSION, plan) is None
+    assert version.younger_than(1, Plan((Umask(0),)).encode()) is None
