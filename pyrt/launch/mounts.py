@@ -115,7 +115,9 @@ def _bind(
         flags |= k.BIND_RECURSIVE_ATTR
         set_, clear = set_ | options.recursive_set, clear | options.recursive_clear
     if source.bidirectional:
-        tree = fds.add(CloneTree(mount.source, options.recursive_bind, subpath, source.make_subpath))
+        tree = fds.add(
+            CloneTree(mount.source, options.recursive_bind, subpath, source.make_subpath, must_be_shared=True)
+        )
         where = (tree, "", "")
         flags |= k.BIND_DETACHED
         note = source.note or f"{mount.source}{' subpath ' + subpath if subpath else ''}"

@@ -16,6 +16,7 @@ from pyrt.launch.operations import NO_FD, Block, Exec, Operation
 
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1
+AT_EMPTY_PATH = 0x1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,21 @@ class CloneTree:
     recursive: bool = True
     subpath: str = ""
     make_subpath: bool = False
+    must_be_shared: bool = False
+    """Refuse a mount without a peer group: what is mounted below it would reach nobody, and nobody would know."""
 
     def open(self, stack: ExitStack) -> int:
         """Copy the mount; the stack closes it."""
-        flags = OPEN_TREE_CLONE | (AT_RECURSIVE if self.recursive else 0)
+        flags = OPEN_TREE_CLONE | AT_EMPTY_PATH | (AT_RECURSIVE if self.recursive else 0)
         try:
-            if not self.subpath:
-                fd = _native.open_tree(-100, self.path, flags)
-            else:
-                base = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-                stack.callback(os.close, base)
-                inner = _native.path_beneath(base, self.subpath, make=self.make_subpath)
-                stack.callback(os.close, inner)
-                fd = _native.open_tree(inner, "", flags | 0x1000)
+            source = os.open(self.path, os.O_PATH | os.O_CLOEXEC)
+            stack.callback(os.close, source)
+            if self.must_be_shared:
+                _require_shared(self.path, source)
+            if self.subpath:
+                source = _native.path_beneath(source, self.subpath, make=self.make_subpath)
+                stack.callback(os.close, source)
+            fd = _native.open_tree(source, "", flags)
         except OSError as e:
             raise LaunchError(operation=f"open mount {self.path}", errno=e.errno) from e
         stack.callback(os.close, fd)
@@ -88,6 +91,18 @@ class CloneTree:
     def describe(self) -> str:
         """For people."""
         return f"mount {self.path}"
+
+
+def _require_shared(path: str, fd: int) -> None:
+    """Raise :class:`LaunchError` unless the mount that ``fd`` is on has a peer group (proc_pid_mountinfo(5))."""
+    with open(f"/proc/self/fdinfo/{fd}") as info:
+        mount_id = next(line.split()[1] for line in info if line.startswith("mnt_id:"))
+    with open("/proc/self/mountinfo") as mounts:
+        fields = next((line.split() for line in mounts if line.split(" ", 1)[0] == mount_id), None)
+    if fields is not None and not any(word.startswith("shared:") for word in fields[6 : fields.index("-")]):
+        raise LaunchError(
+            f"path {path} is mounted on {fields[4]} but it is not a shared mount", operation="mountPropagation"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,3 +128,14 @@ def test_how_far_read_only_goes(daemon, name, pod, workdir, recursive, written, 
 def test_recursive_needs_read_only(daemon, pod, workdir):
     said = daemon.apply(pod(container=at(recursiveReadOnly="Enabled"), volumes=volumes(workdir)), check=False)
     assert "may only be specified when readOnly is true" in said.err
+
+
+def test_bidirectional_needs_a_shared_mount(daemon, name, pod, workdir):
+    with shared(workdir):
+        subprocess.run(["mount", "--make-private", workdir], check=True)
+        both = at(mountPropagation="Bidirectional") | PRIVILEGED
+        daemon.apply(pod(container=both, volumes=volumes(workdir)))
+        message = daemon.told(name, "Failed", "shared mount")["message"]
+        assert f"path {workdir} is mounted on {workdir} but it is not a shared mount" in message
+        daemon.delete(name, 0)
+        daemon.gone(name)
