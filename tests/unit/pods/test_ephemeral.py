@@ -1,6 +1,9 @@
-"""Ephemeral containers: guests in a pod that runs. They are started once, wait for nobody, and nobody waits for them."""
+"""Ephemeral containers: guests in a running pod. They are started once, wait for nobody, and nobody waits for them."""
 
 from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.meta import ObjectMeta
@@ -115,3 +118,35 @@ def test_sidecars_do_not_wait_for_guests() -> None:
     world.exit("app", 0)
     world.step()
     assert sorted(stopped) == ["guest", "side"]
+
+
+MOMENTS = st.lists(
+    st.sampled_from(["visit", "app ends", "guest ends", "init ends", "sandbox lost", "time passes"]), max_size=14
+)
+
+
+@given(MOMENTS, st.sampled_from(["Always", "OnFailure", "Never"]), st.integers(0, 1))
+def test_whatever_happens_a_guest_comes_once_and_a_deleted_pod_ends(moments: list[str], policy: str, code: int) -> None:
+    world = World(a_pod(Container(name="init", image="init:1"), policy=policy))
+    world.step()
+    guests: list[str] = []
+    for moment in moments:
+        running = world.running()
+        match moment:
+            case "visit" if world.pod.status.phase not in ("Succeeded", "Failed"):
+                guests.append(f"guest{len(guests)}")
+                visit(world, guests[-1])
+            case "guest ends":
+                for name in set(running) & set(guests):
+                    world.exit(name, code)
+            case "app ends" | "init ends" if moment.partition(" ")[0] in running:
+                world.exit(moment.partition(" ")[0], code)
+            case "sandbox lost":
+                world.lose_sandbox()
+            case "time passes":
+                world.run(30)
+        world.step()
+    assert all(len(world.starts(name)) <= 1 for name in guests)
+    world.delete(5)
+    world.run(60)
+    assert world.removed
