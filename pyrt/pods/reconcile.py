@@ -7,12 +7,10 @@ removal of old instances go on the side.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
-from pyrt.kube.times import from_text
 from pyrt.pods.backoff import back_off_key, create_delay, next_back_off, volume_delay
 from pyrt.pods.hold import find_hold, next_attempt
 from pyrt.pods.lifetime import ending, init_progress
@@ -36,9 +34,7 @@ from pyrt.pods.model import (
     RemoveSandbox,
     ResizePod,
     RunPostStart,
-    RunPreStop,
     StartContainer,
-    StopContainer,
     StopSandbox,
 )
 from pyrt.pods.reset import ACTION as RESTART_ALL
@@ -55,11 +51,8 @@ from pyrt.pods.restart import (
     restarts,
     usable_sandbox,
 )
+from pyrt.pods.stopping import Stopping
 from pyrt.runtime.status import ContainerState
-
-DEFAULT_GRACE_SECONDS = 30
-LEAST_GRACE_SECONDS = 2
-"""A stop is never given less, unless it is forced with a grace of 0."""
 
 
 def reconcile(pod: Pod, observed: Observed, now: int) -> Decision:
@@ -79,6 +72,10 @@ class _Round:
     wake_at: int | None = None
     latest: dict[str, ObservedContainer] = field(default_factory=dict)
     reset: Reset = NONE
+    stopping: Stopping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stopping = Stopping(self.pod, self.observed, self.now, self.actions, self._wake)
 
     def decide(self) -> Decision:
         self.latest = latest_by_name(self.observed.containers)
@@ -101,110 +98,17 @@ class _Round:
     # --- the way down -------------------------------------------------------------------------------------------
 
     def _wind_down(self, reason: str) -> None:
-        deleted = self.pod.metadata.deletion_timestamp is not None
-        grace = self._grace()
-        live = [c for c in self.observed.containers if c.live]
-        sidecars = [c.name for c in self.pod.spec.init_containers if is_sidecar(c)]
-        guests = {c.name for c in self.pod.spec.ephemeral_containers}
-        ordinary = [c for c in live if c.name not in sidecars and c.name not in guests]
-        if live:
-            # Sidecars serve the others until these have ended, then leave in reverse order. Force waits for no one, and
-            # nobody waits for ephemeral containers.
-            # Their hooks are not held back, and when the grace is over nobody is waited for any more.
-            serving = [c for c in live if c.name in sidecars]
-            turn = ordinary or sorted(serving, key=lambda c: sidecars.index(c.name))[-1:]
-            grace, over = self._left(reason, grace)
-            at_once = live if over else [*turn, *(c for c in live if c.name in guests)]
-            for container in live:
-                message = f"Stopping container {container.name}"
-                if container in at_once:
-                    self._stop(container, grace, reason, message)
-                elif not container.stop_deadline:
-                    self._pre_stop(container, grace, reason, message)
+        if self.stopping.everyone(reason):
             return
         for sandbox in self.observed.sandboxes:
             if sandbox.ready:
                 self.actions.append(StopSandbox(sandbox.id))
-        if deleted:
+        if self.pod.metadata.deletion_timestamp is not None:
             self.actions += [RemoveContainer(c.id, c.name) for c in self.observed.containers]
             self.actions += [RemoveSandbox(s.id) for s in self.observed.sandboxes]
             self.actions.append(RemovePod())
         elif self.observed.volumes_ready:
             self.actions.append(ReleaseVolumes())
-
-    def _grace(self) -> int:
-        """Seconds left: of a deletion, counted from its request; else the whole period of the spec."""
-        meta, spec = self.pod.metadata, self.pod.spec
-        default = spec.termination_grace_period_seconds
-        whole = DEFAULT_GRACE_SECONDS if default is None else default
-        if self.observed.eviction is not None:
-            whole = min(whole, self.observed.eviction.grace_seconds)
-        if meta.deletion_timestamp is None:
-            return max(whole, LEAST_GRACE_SECONDS)
-        if meta.deletion_grace_period_seconds is not None:
-            whole = meta.deletion_grace_period_seconds
-        if whole <= 0:
-            return 0
-        # The timestamp has whole seconds and may be up to one second early.
-        left = math.ceil((from_text(meta.deletion_timestamp) + SECOND - self.now) / SECOND)
-        return max(min(whole, left), LEAST_GRACE_SECONDS)
-
-    def _left(self, reason: str, grace: int) -> tuple[int, bool]:
-        """What is left of the grace, and whether it is over: counted from the request of a deletion, else from the
-        first stop for the same reason.
-        """
-        if grace == 0:
-            return 0, True
-        if self.pod.metadata.deletion_timestamp is not None:
-            end = from_text(self.pod.metadata.deletion_timestamp) + SECOND
-        else:
-            began = [c.stop_began for c in self.observed.containers if c.stop_began and c.stop_reason == reason]
-            end = min(began, default=self.now) + grace * SECOND
-        self._wake(end)
-        return max(min(grace, math.ceil((end - self.now) / SECOND)), LEAST_GRACE_SECONDS), self.now >= end
-
-    def _stop(self, container: ObservedContainer, grace: int, reason: str, message: str) -> None:
-        """Begin a stop, or shorten the one under way; one second of slack keeps rounding from repeating it.
-
-        A preStop hook comes first, and what it takes is taken off the grace.
-        """
-        if container.stop_deadline and container.stop_deadline <= self.now + (grace + 1) * SECOND:
-            return
-        if grace > 0 and not container.stop_deadline:
-            if self._pre_stop(container, grace, reason, message):
-                return
-            if container.pre_stop is not None:
-                grace = max(min(grace, (self._hook_end(container, grace) - self.now) // SECOND), LEAST_GRACE_SECONDS)
-        action = StopContainer(container.id, container.name, grace, reason, message)
-        if action not in self.actions:
-            self.actions.append(action)
-
-    def _pre_stop(self, container: ObservedContainer, grace: int, reason: str, message: str) -> bool:
-        """Whether the stop has to wait for the container's preStop hook, which is begun if that is not done yet."""
-        if container.state is not ContainerState.RUNNING:
-            return False
-        hook = container.pre_stop
-        if hook is None:
-            everyone = (*self.pod.spec.init_containers, *self.pod.spec.containers)
-            lifecycle = next((c.lifecycle for c in everyone if c.name == container.name), None)
-            if lifecycle is None or lifecycle.pre_stop is None:
-                return False
-            action = RunPreStop(container.id, container.name, reason, message)
-            if action not in self.actions:
-                self.actions.append(action)
-            return True
-        if hook.state is not HookState.RUNNING:
-            return False
-        end = self._hook_end(container, grace)
-        self._wake(end)
-        return self.now < end
-
-    def _hook_end(self, container: ObservedContainer, grace: int) -> int:
-        """When the grace is over of which a preStop hook takes its time."""
-        meta = self.pod.metadata
-        if meta.deletion_timestamp is not None and meta.deletion_grace_period_seconds is not None:
-            return from_text(meta.deletion_timestamp) + SECOND
-        return (container.pre_stop.began if container.pre_stop is not None else self.now) + grace * SECOND
 
     # --- the sandbox --------------------------------------------------------------------------------------------
 
@@ -215,7 +119,7 @@ class _Round:
         message = "Pod sandbox changed, it will be killed and re-created."
         for container in self.observed.containers:
             if container.live:
-                self._stop(container, self._grace(), "SandboxChanged", message)
+                self.stopping.one(container, "SandboxChanged", message)
         if self.actions or any(c.live for c in self.observed.containers):
             return False
         for sandbox in self.observed.sandboxes:
@@ -268,7 +172,7 @@ class _Round:
         """Whether a container has ended that restarts all, and others of its time are still there."""
         late = [c for c in self.observed.containers if c.live and self.reset.ended(c) and self._belongs(c)]
         for container in late:
-            self._stop(container, 0, RESTART_ALL, f"Stopping container {container.name}")
+            self.stopping.force(container, RESTART_ALL, f"Stopping container {container.name}")
         return bool(late)
 
     def _belongs(self, container: ObservedContainer) -> bool:
@@ -311,23 +215,23 @@ class _Round:
         """Leave a running instance alone, unless its image is no longer the wanted one, a probe or its postStart hook
         has failed, or its state is unknown.
         """
-        grace = self._grace()
+        stop = self.stopping.one
         if last.pre_stop is not None:
-            self._stop(last, self._given(container, last, grace), last.stop_reason, "")  # begun is begun
+            stop(last, last.stop_reason, "", container if last.unhealthy else None)  # begun is begun
         elif last.state is ContainerState.UNKNOWN:
             text = f'{title} is in "unknown" state, try killing it before restart'
-            self._stop(last, grace, "Unknown", text)
+            stop(last, "Unknown", text)
         elif last.state is ContainerState.RUNNING and last.image and last.image != container.image:
             text = f"{title} {container.name} definition changed, will be restarted"
-            self._stop(last, grace, "Changed", text)
+            stop(last, "Changed", text)
         elif last.state is ContainerState.RUNNING and needs_restart(container, last):
-            self._stop(last, grace, "Changed", RESTART_MESSAGE.format(container.name))
+            stop(last, "Changed", RESTART_MESSAGE.format(container.name))
         elif last.state is ContainerState.RUNNING and last.unhealthy:
             text = f"{title} {container.name} failed {last.unhealthy} probe"
             restart = container.restart_policy or self.pod.spec.restart_policy
             if title == "Container" and restart != "Never":
                 text += ", will be restarted"
-            self._stop(last, self._given(container, last, grace), UNHEALTHY, text)
+            stop(last, UNHEALTHY, text, container)
         elif last.state is ContainerState.RUNNING:
             self._post_start(container, last)
 
@@ -339,13 +243,7 @@ class _Round:
         if hook is None:
             self.actions.append(RunPostStart(last.id, last.name))
         elif hook.state is HookState.FAILED:
-            self._stop(last, self._grace(), POST_START_FAILED, POST_START_FAILED)
-
-    def _given(self, container: Container, last: ObservedContainer, grace: int) -> int:
-        """The grace of a stop: a failed probe may have one of its own, which need not be the shorter one."""
-        probe = {"liveness": container.liveness_probe, "startup": container.startup_probe}.get(last.unhealthy)
-        own = probe.termination_grace_period_seconds if probe is not None else None
-        return grace if own is None else max(own, LEAST_GRACE_SECONDS)
+            self.stopping.one(last, POST_START_FAILED, POST_START_FAILED)
 
     def _hooked(self) -> bool:
         """Whether a postStart hook is to be waited for: until then no other container is started."""

@@ -117,6 +117,17 @@ def test_the_hook_of_a_stop_for_another_reason_counts_from_its_beginning() -> No
     assert stops(found) == [(110, "a", 20)]
 
 
+def test_looking_again_does_not_shorten_a_hook() -> None:
+    found = world(container("a", lifecycle=PRE_STOP), container("b"), hook_seconds=20)
+    found.pod.spec.active_deadline_seconds = 10
+    found.run(10)
+    found.run(15)
+    found.exit("b")
+    assert [name for _, name, _ in stops(found)] == ["b"]
+    found.run(6)
+    assert stops(found)[1:] == [(30, "a", 10)]
+
+
 def test_hooks_of_sidecars_run_at_once_and_their_stops_wait() -> None:
     inits = [container(f"side{i}", restart_policy="Always", lifecycle=PRE_STOP) for i in (1, 2)]
     found = world(container("a"), inits=inits)

@@ -22,9 +22,9 @@ from pyrt.kube.probes import Lifecycle, LifecycleHandler, SleepAction
 from pyrt.pods import model
 from pyrt.pods.backoff import RESET_SECONDS, back_off_key
 from pyrt.pods.model import SECOND, ContainerKind, HookState, ObservedContainer
-from pyrt.pods.reconcile import LEAST_GRACE_SECONDS
 from pyrt.pods.reset import find_reset
 from pyrt.pods.restart import is_sidecar, latest_by_name
+from pyrt.pods.stopping import LEAST_GRACE_SECONDS
 from pyrt.runtime.status import ContainerState
 from tests.unit.pods.simulation import World
 
