@@ -28,7 +28,7 @@ from pyrt.kube.podstatus import (
 from pyrt.kube.qos import qos_class
 from pyrt.kube.times import to_text
 from pyrt.pods import resize
-from pyrt.pods.conditions import compute_conditions, gated_conditions
+from pyrt.pods.conditions import OWNED, compute_conditions, gated_conditions
 from pyrt.pods.hold import find_hold
 from pyrt.pods.lifetime import REFUSED, TERMINAL, ending, verdict
 from pyrt.pods.model import HookState, Observed, ObservedContainer
@@ -117,8 +117,16 @@ class _Snapshot:
         elif old.phase == phase:
             reason, message = old.reason, old.message
         if message.startswith(REFUSED):
-            # The kubelet's refusal tells of no containers: none will ever wait for anything.
-            inits, apps, others = [], [], []
+            # The kubelet's refusal (``rejectPod``) tells of no containers and no conditions: nothing will ever happen.
+            return PodStatus(
+                observed_generation=pod.metadata.generation,
+                phase=phase,
+                reason=reason,
+                message=message,
+                conditions=[condition for condition in old.conditions if condition.type not in OWNED],
+                start_time=old.start_time or to_text(observed.accepted_at),
+                qos_class=old.qos_class or qos_class(pod),
+            )
         by_name = {s.name: s for s in (*inits, *apps)}
         status = PodStatus(
             observed_generation=pod.metadata.generation,
@@ -142,6 +150,8 @@ class _Snapshot:
         )
         self._addresses(status)
         self._disturbed(status)
+        if spec.resources is not None:
+            resize.show_pod_level(status, pod, observed)
         return status
 
     def _disturbed(self, status: PodStatus) -> None:
@@ -149,8 +159,6 @@ class _Snapshot:
         observed, old = self._observed, self._pod.status.conditions
         if observed.resize is not None or any(c.type in resize.CONDITIONS for c in old):
             made = [] if status.phase in TERMINAL else resize.conditions(self._pod, observed, to_text(self._now))
-        if spec.resources is not None:
-            resize.show_pod_level(status, pod, observed)
             status.conditions = [c for c in status.conditions if c.type not in resize.CONDITIONS] + made
         eviction = observed.eviction
         if eviction is None or not eviction.pressure or status.reason != "Evicted":
