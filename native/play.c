@@ -59,7 +59,7 @@ static int run_operations(const struct plan *p, struct player *pl)
 	return 0;
 }
 
-int player_run(const struct plan *p, const int *fds, int report_fd, volatile pid_t *born, struct plan_failure *why)
+int player_run(const struct plan *p, const int *fds, int report_fd, const volatile pid_t *born, struct plan_failure *why)
 {
 	struct player pl = {.report_fd = report_fd, .born = born, .null_fd = -1, .empty_fd = -1, .index = p->op_count};
 	/* The two vectors of EXEC, a NULL at the end of each, one pointer to spare. */

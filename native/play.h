@@ -12,7 +12,7 @@ struct player {
 	int fds[PLAN_MAX_FDS];
 	int slots[PLAN_SLOTS]; /* -1: empty */
 	int report_fd;         /* -1: nobody listens (plan_play) */
-	volatile pid_t *born;  /* BIRTH: where the parent reads the new process's id; NULL when there is no parent */
+	const volatile pid_t *born; /* BIRTH: where the kernel writes the new process's id for the parent; NULL when there is none */
 	uint32_t index;        /* of the operation being played */
 	int null_fd;           /* MASK: O_PATH of the host's /dev/null, or -1 */
 	int empty_fd;          /* MASK: the empty tmpfs, mounted, or -1 */
@@ -44,7 +44,7 @@ static inline const char *text(const struct arg *a)
 }
 
 /* Play every operation; used by plan_play and by the child of plan_spawn. */
-int player_run(const struct plan *p, const int *fds, int report_fd, volatile pid_t *born, struct plan_failure *why);
+int player_run(const struct plan *p, const int *fds, int report_fd, const volatile pid_t *born, struct plan_failure *why);
 
 /* play_mount.c: attach a detached tree at what target holds; a copy of the mount that fd leads to. */
 int attach_tree(int tree, int target);
