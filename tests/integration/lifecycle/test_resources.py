@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
+from pyrt.config import dump_config
 from tests.integration.daemon.conftest import cgroups
 
-from .conftest import FOREVER, container
+from .conftest import FOREVER, container, running
 
 
 def cgroup_files(daemon, pod, container_id=""):
@@ -145,3 +147,30 @@ def test_top(daemon, name, pod, shell):
     node = daemon.pyrt("top", "node", "--no-headers").out.split()
     assert int(node[1].removesuffix("m")) > 0
     assert container(daemon.get(name), "app")["restartCount"] == 0
+
+
+def test_unused_images_go_when_their_disk_is_full(layout, name, pod):
+    """Full is here what any disk is: more than nothing. An image that a container runs on stays."""
+    with running(layout, "images") as daemon:
+
+        def images():
+            return [i["id"] for i in daemon.call("GET", "/apis/pyrt.dev/v1/images")["items"]]
+
+        kept = images()
+        assert len(kept) == 1
+        daemon.apply(pod())
+        daemon.running(name)
+        daemon.stop()
+        collecting = {"gc_high_percent": 0, "gc_low_percent": 0, "gc_min_age_seconds": 0}
+        settings = msgspec.structs.replace(daemon.config.images, **collecting)
+        daemon.config = msgspec.structs.replace(daemon.config, images=settings)
+        daemon.file.write_text(dump_config(daemon.config))
+        daemon.start()
+        daemon.until(lambda: "only found 0 bytes eligible to free" in daemon.log.read_text())
+        assert images() == kept
+        daemon.delete(name, 0)
+        daemon.gone(name)
+        daemon.until(lambda: not daemon.leftovers())
+        daemon.stop()
+        daemon.start()
+        daemon.until(lambda: not images())
