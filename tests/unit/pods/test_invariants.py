@@ -299,7 +299,7 @@ def test_random_lives(pod: Pod, events: list[tuple[str, Any]], grace: int, slow:
     assert (world.observed.containers, world.observed.sandboxes) == ((), ())
 
 
-@lives
+@settings(lives, max_examples=lives.max_examples // 3)
 @given(pods(), st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0, 0, 0, 1])), max_size=10))
 def test_a_job_completes_beside_its_sidecars(pod: Pod, ends: list[tuple[int, int]]) -> None:
     """Sidecars that never end by themselves, and ignore every signal, do not keep a job from its end."""
