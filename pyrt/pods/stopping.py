@@ -59,8 +59,8 @@ class Stopping:
         return True
 
     def one(self, container: ObservedContainer, reason: str, message: str, spec: Container | None = None) -> None:
-        """Stop one container of a pod that lives on. ``spec`` is given when a failed probe is the reason: that may have a
-        grace of its own, which need not be the shorter one.
+        """Stop one container of a pod that lives on. ``spec`` is given when a failed probe is the reason: that may have
+        a grace of its own, which need not be the shorter one.
         """
         whole = self._whole()
         if spec is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 import threading
+from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -224,3 +227,43 @@ def test_probes_that_cannot_be_are_refused_in_the_api_servers_words(daemon, name
         "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 6: must be non-negative and less than",
     ):
         assert line in said.err, (line, json.dumps(said.err))
+
+
+def test_a_grpc_server_says_how_it_is(daemon, name, pod):
+    grpc = pytest.importorskip("grpc")
+    health = {"": b"\x08\x01", "sick": b"\x08\x02"}
+
+    class Health(grpc.GenericRpcHandler):
+        def service(self, details):
+            if details.method == "/grpc.health.v1.Health/Check":
+                return grpc.unary_unary_rpc_method_handler(lambda asked, _: health[asked[2:].decode()])
+            return None
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers((Health(),))
+        port = server.add_insecure_port("0.0.0.0:0")
+        server.start()
+        fields = {
+            "readinessProbe": probe(grpc={"port": port}),
+            "livenessProbe": probe(grpc={"port": port, "service": "sick"}) | {"failureThreshold": 1000},
+        }
+        # On the host's network the pod's address is the node's, where the server is.
+        daemon.apply(pod(container=fields, hostNetwork=True))
+        daemon.wait(f"pod/{name}", "condition=Ready")
+        told = daemon.told(name, "Unhealthy")["message"]
+        assert told == 'Liveness probe failed: service unhealthy (responded with "NOT_SERVING")'
+        server.stop(0).wait()
+
+
+def test_https_with_a_certificate_that_nobody_signed(daemon, name, pod, server, tmp_path):
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "crt")
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=somebody.else", "-days", "1"]
+    subprocess.run(["openssl", *made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    fields = {"readinessProbe": probe(**http("/secure", server.server_port, host="127.0.0.1", scheme="HTTPS"))}
+    daemon.apply(pod(container=fields))
+    daemon.wait(f"pod/{name}", "condition=Ready")
+    assert "/secure" in dict(server.requests)

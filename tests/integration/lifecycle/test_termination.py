@@ -55,22 +55,28 @@ def test_a_deadline_may_come_later_and_end_a_running_pod(daemon, name, pod):
     assert daemon.phase(name, "Failed")["status"]["reason"] == "DeadlineExceeded"
 
 
-@pytest.mark.parametrize(
-    ("command", "policy", "message"),
-    [
-        ("echo log; printf file >/last; exit 1", "FallbackToLogsOnError", "file"),
-        ("echo log; exit 1", "FallbackToLogsOnError", "log\n"),
-        ("echo log", "FallbackToLogsOnError", None),
-        ("echo log; exit 1", "File", None),
-        ("printf %5000s x >/last; exit 1", "File", " " * 4096),
-        ("yes long | head -c 5000; exit 1", "FallbackToLogsOnError", "long\n" * 80),
-        ("rm /last; exit 1", "File", None),
-    ],
-)
-def test_last_words(daemon, name, pod, command, policy, message):
-    fields = {"terminationMessagePath": "/last", "terminationMessagePolicy": policy}
-    daemon.apply(pod(command, container=fields))
-    assert ended(daemon.phase(name, "Succeeded", "Failed")).get("message") == message
+LAST_WORDS = {
+    "file": ("echo log; printf file >/last; exit 1", "FallbackToLogsOnError", "file"),
+    "log": ("echo log; exit 1", "FallbackToLogsOnError", "log\n"),
+    "success": ("echo log", "FallbackToLogsOnError", None),
+    "file-only": ("echo log; exit 1", "File", None),
+    "long-file": ("printf %5000s x >/last; exit 1", "File", " " * 4096),
+    "long-log": ("yes long | head -c 5000; exit 1", "FallbackToLogsOnError", "long\n" * 80),
+    "no-file": ("rm /last; exit 1", "File", None),
+}
+
+
+def test_last_words(daemon, name, pod, shell):
+    made = pod("true")
+    made["spec"]["containers"] = [
+        shell(who, script, terminationMessagePath="/last", terminationMessagePolicy=policy)
+        for who, (script, policy, _) in LAST_WORDS.items()
+    ]
+    daemon.apply(made)
+    found = daemon.phase(name, "Failed")
+    assert {who: ended(found, who).get("message") for who in LAST_WORDS} == {
+        who: message for who, (_, _, message) in LAST_WORDS.items()
+    }
 
 
 def test_too_much_memory(daemon, name, pod):
