@@ -102,7 +102,7 @@ class Actions:
             case PrepareVolumes():
                 await self._prepare_volumes()
             case RefreshVolumes():
-                self._state.volumes.refresh(self._state.pod)
+                await self._state.volumes.refresh(self._state.pod)
                 self._complain()
             case ReleaseVolumes():
                 await self._state.volumes.release(self._state.pod)

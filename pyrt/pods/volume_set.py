@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pyrt._native import path_beneath
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.pod import Pod
+from pyrt.kube.volumes import Volume
 from pyrt.pods.errors import ContainerConfigError
 from pyrt.pods.facts import NodeFacts
 from pyrt.pods.translate import pod_directory, termination_file
@@ -18,6 +19,7 @@ from pyrt.runtime.spares import Spares
 from pyrt.volumes import registry
 from pyrt.volumes.errors import VolumeError
 from pyrt.volumes.finish import finish, is_unfinished
+from pyrt.volumes.object_volume import ObjectVolume, is_large
 from pyrt.volumes.references import NONE, References
 from pyrt.volumes.types import ImageContent, PreparedVolume, VolumeContext
 
@@ -46,17 +48,13 @@ class VolumeSet:
         context = dataclasses.replace(volume_context(pod, self._facts, self._references), images=self.images)
         prepared = {}
         for volume in pod.spec.volumes:
-            prepared[volume.name] = (
-                registry.prepare(volume, context)
-                if registry.type_of(volume).on_loop
-                else await asyncio.to_thread(registry.prepare, volume, context)
-            )
+            prepared[volume.name] = await _prepare(volume, context)
             if is_unfinished(prepared[volume.name], pod):
                 directory = pod_directory(pod.metadata.uid, self._facts)
                 await asyncio.to_thread(finish, prepared[volume.name], pod, directory)
         self.prepared, self.ready = prepared, True
 
-    def refresh(self, pod: Pod) -> None:
+    async def refresh(self, pod: Pod) -> None:
         """Bring the volumes that are made from API objects, or from the pod, up to date while containers use them.
 
         What cannot be had stays as it was, with a complaint.
@@ -68,7 +66,7 @@ class VolumeSet:
             if known is None or not known.follows_objects:
                 continue
             try:
-                self.prepared[volume.name] = registry.prepare(volume, context)
+                self.prepared[volume.name] = await _prepare(volume, context)
             except VolumeError as error:
                 self.prepared[volume.name] = dataclasses.replace(known, complaint=error.detail)
 
@@ -128,6 +126,21 @@ class VolumeSet:
                 spares.take_message(str(path.parent), path.name)
             except OSError as error:
                 raise ContainerConfigError(operation=f"create {path}", errno=error.errno) from error
+
+
+async def _prepare(volume: Volume, context: VolumeContext) -> PreparedVolume:
+    kind = registry.type_of(volume)
+    if isinstance(kind, ObjectVolume):
+        content = kind.collect(volume, context)
+        if not is_large(content):
+            return kind.write(volume, context, content)
+        writing = asyncio.ensure_future(asyncio.to_thread(kind.write, volume, context, content))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait((writing,))  # whoever cancels removes the directory next
+            raise
+    return kind.prepare(volume, context) if kind.on_loop else await asyncio.to_thread(kind.prepare, volume, context)
 
 
 def volume_context(pod: Pod, facts: NodeFacts, references: References = NONE) -> VolumeContext:

@@ -35,6 +35,8 @@ _NEW_DATA: Final = "..data_tmp"
 _DIRECTORY_MODE: Final = 0o755
 _VERSION: Final = re.compile(r"\.\.\d{4}(_\d\d){5}\.\d{1,10}")
 _NAME_MAX: Final = 255
+_DEPTH_MAX: Final = 64
+"""Directories in a path: each is a descriptor while a file below it is written. The kubelet has no bound of its own."""
 _PATH_MAX: Final = 4096
 _OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -68,6 +70,8 @@ def _check_path(path: str) -> None:
         raise VolumeError(f"invalid path: must be relative path: {path}")
     if len(os.fsencode(path)) > _PATH_MAX:
         raise VolumeError(f"invalid path: must be less than or equal to {_PATH_MAX} characters")
+    if len(parts) > _DEPTH_MAX:
+        raise VolumeError(f"invalid path: must have no more than {_DEPTH_MAX} parts")
     if ".." in parts:
         raise VolumeError(f"invalid path: must not contain '..': {path}")
     if any(len(os.fsencode(part)) > _NAME_MAX for part in parts):
@@ -108,7 +112,8 @@ def write(directory: Path, payload: Payload, *, gid: int | None = None, mount_po
         if gid is not None:
             _give(top, gid)
         for point in mount_points:
-            _make_mount_point(top, point)
+            if point.count("/") < _DEPTH_MAX:  # else whoever mounts there will hear of it
+                _make_mount_point(top, point)
         current = _current(top)
         fresh = current is None or not _is_same(top, current, payload, gid)
         if fresh:
@@ -152,43 +157,36 @@ def _current(top: int) -> str | None:
 
 
 def _is_same(top: int, version: str, payload: Payload, gid: int | None) -> bool:
+    left = dict(payload)
     try:
         with _opened(os.open(version, _OPEN_DIRECTORY, dir_fd=top)) as fd:
-            return set(_files(fd)) == set(payload) and all(
-                _is_same_file(fd, path, file, gid) for path, file in payload.items()
-            )
+            return _matches(fd, "", left, gid) and not left
     except OSError:
         return False  # not as it was left: written anew
 
 
-def _files(fd: int, prefix: str = "") -> Iterator[str]:
-    for name in os.listdir(fd):
-        if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-            with _opened(os.open(name, _OPEN_DIRECTORY, dir_fd=fd)) as inner:
-                yield from _files(inner, f"{prefix}{name}/")
-        else:
-            yield prefix + name
+def _matches(directory: int, prefix: str, left: Payload, gid: int | None) -> bool:
+    """Whether everything below is as it should be; takes what it has seen out of ``left``."""
+    for name in os.listdir(directory):
+        file = left.pop(prefix + name, None)
+        if file is not None:
+            if not _is_same_file(directory, name, file, gid):
+                return False
+            continue
+        with _opened(os.open(name, _OPEN_DIRECTORY, dir_fd=directory)) as inner:
+            if not _matches(inner, f"{prefix}{name}/", left, gid):
+                return False
+    return True
 
 
-def _is_same_file(version: int, path: str, file: ProjectedFile, gid: int | None) -> bool:
-    with _below(version, path) as (parent, name), _opened(os.open(name, _OPEN_FILE, dir_fd=parent)) as fd:
+def _is_same_file(directory: int, name: str, file: ProjectedFile, gid: int | None) -> bool:
+    with _opened(os.open(name, _OPEN_FILE, dir_fd=directory)) as fd:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size != len(file.data):
             return False
         if stat.S_IMODE(found.st_mode) != file.mode or gid not in (None, found.st_gid):
             return False
         return os.pread(fd, len(file.data) + 1, 0) == file.data
-
-
-@contextlib.contextmanager
-def _below(top: int, path: str) -> Iterator[tuple[int, str]]:
-    """The directory of a path, and its last part."""
-    *directories, name = path.split("/")
-    with contextlib.ExitStack() as opened:
-        fd = top
-        for part in directories:
-            fd = opened.enter_context(_opened(os.open(part, _OPEN_DIRECTORY, dir_fd=fd)))
-        yield fd, name
 
 
 # --- a new version ---------------------------------------------------------------------------------------------------
@@ -201,8 +199,7 @@ def _publish(directory: Path, top: int, payload: Payload, gid: int | None) -> st
             os.fchmod(fd, _DIRECTORY_MODE)
             if gid is not None:
                 _give(fd, gid)
-            for path, file in payload.items():
-                _write_file(fd, path, file, gid)
+            _write_files(fd, payload, gid)
         _forget(top, _NEW_DATA)
         os.symlink(version, _NEW_DATA, dir_fd=top)
         os.rename(_NEW_DATA, DATA, src_dir_fd=top, dst_dir_fd=top)
@@ -223,18 +220,38 @@ def _make_version(top: int) -> str:
         return version
 
 
-def _write_file(version: int, path: str, file: ProjectedFile, gid: int | None) -> None:
-    for parent in reversed([*_parents(path)]):
-        with _below(version, parent) as (above, name):
+def _write_files(version: int, payload: Payload, gid: int | None) -> None:
+    members: dict[str, list[tuple[str, ProjectedFile]]] = {}
+    for path, file in payload.items():
+        parent, _, name = path.rpartition("/")
+        members.setdefault(parent, []).append((name, file))
+    for parent, files in members.items():
+        with _made(version, parent, gid) as directory:
+            for name, file in files:
+                _write_file(directory, name, file, gid)
+
+
+@contextlib.contextmanager
+def _made(version: int, path: str, gid: int | None) -> Iterator[int]:
+    """A directory of the new version, made with those above it if need be."""
+    with contextlib.ExitStack() as opened:
+        fd = version
+        for part in path.split("/") if path else ():
             try:
-                os.mkdir(name, 0o700, dir_fd=above)
+                os.mkdir(part, 0o700, dir_fd=fd)
+                fresh = True
             except FileExistsError:
-                continue
-            with _opened(os.open(name, _OPEN_DIRECTORY, dir_fd=above)) as made:
-                os.fchmod(made, _DIRECTORY_MODE)  # whatever the umask
+                fresh = False
+            fd = opened.enter_context(_opened(os.open(part, _OPEN_DIRECTORY, dir_fd=fd)))
+            if fresh:
+                os.fchmod(fd, _DIRECTORY_MODE)  # whatever the umask
                 if gid is not None:
-                    _give(made, gid)
-    with _below(version, path) as (above, name), _opened(os.open(name, _CREATE_FILE, 0o600, dir_fd=above)) as fd:
+                    _give(fd, gid)
+        yield fd
+
+
+def _write_file(directory: int, name: str, file: ProjectedFile, gid: int | None) -> None:
+    with _opened(os.open(name, _CREATE_FILE, 0o600, dir_fd=directory)) as fd:
         left = memoryview(file.data)
         while left:
             left = left[os.write(fd, left) :]
@@ -245,25 +262,19 @@ def _write_file(version: int, path: str, file: ProjectedFile, gid: int | None) -
 
 def _link(top: int, names: set[str]) -> None:
     """The links that containers see: one for each name at the top, none for what is gone."""
-    for name in os.listdir(top):
-        if not name.startswith("..") and name not in names and _is_link(top, name):
-            _forget(top, name)
+    with os.scandir(top) as entries:
+        links = {entry.name for entry in entries if entry.is_symlink() and not entry.name.startswith("..")}
+    for name in links - names:
+        _forget(top, name)
     for name in names:
         target = f"{DATA}/{name}"
-        if _is_link(top, name) and os.readlink(name, dir_fd=top) == target:
-            continue
-        if _is_link(top, name):
+        if name in links:
+            if os.readlink(name, dir_fd=top) == target:
+                continue
             _forget(top, name)
         # A mount point of that name stays, and hides the file, as under the kubelet.
         with contextlib.suppress(FileExistsError):
             os.symlink(target, name, dir_fd=top)
-
-
-def _is_link(top: int, name: str) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def _forget(top: int, name: str) -> None:

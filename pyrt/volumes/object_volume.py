@@ -5,6 +5,7 @@ objects change.
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from pyrt.kube.container import Container, EphemeralContainer
 from pyrt.kube.referring import volume_references
@@ -13,6 +14,19 @@ from pyrt.volumes import atomic_writer, memory
 from pyrt.volumes.errors import VolumeError
 from pyrt.volumes.payload import Payload
 from pyrt.volumes.types import PreparedVolume, VolumeContext
+
+_LARGE_PARTS: Final = 50
+_LARGE_BYTES: Final = 1 << 18
+
+
+def is_large(content: Payload | VolumeError) -> bool:
+    """Whether writing it takes so long that it should not be done on the event loop: a mebibyte of JSON may hold a
+    hundred thousand keys.
+    """
+    if isinstance(content, VolumeError):
+        return False
+    parts = sum(path.count("/") + 1 for path in content)
+    return parts > _LARGE_PARTS or sum(len(file.data) for file in content.values()) > _LARGE_BYTES
 
 
 class ObjectVolume:
@@ -33,7 +47,18 @@ class ObjectVolume:
         )
 
     def prepare(self, volume: Volume, context: VolumeContext) -> PreparedVolume:
-        """Write the files, unless they are there as they should be.
+        """:meth:`collect` and :meth:`write`."""
+        return self.write(volume, context, self.collect(volume, context))
+
+    def collect(self, volume: Volume, context: VolumeContext) -> Payload | VolumeError:
+        """What is to be written, or why that is not known. On the event loop: it asks for objects."""
+        try:
+            return self.payload(volume, context)
+        except VolumeError as error:
+            return error
+
+    def write(self, volume: Volume, context: VolumeContext, content: Payload | VolumeError) -> PreparedVolume:
+        """Write the files, unless they are there as they should be. On any thread.
 
         When an object has been removed after the files were written, they stay as they are, and the answer has a
         complaint: the kubelet does not take files from a running pod either.
@@ -41,7 +66,9 @@ class ObjectVolume:
         prepared = self.plan(volume, context)
         subject = f"volume {volume.name}"
         try:
-            payload = atomic_writer.checked(self.payload(volume, context))
+            if isinstance(content, VolumeError):
+                raise content
+            payload = atomic_writer.checked(content)
         except VolumeError as error:
             if atomic_writer.is_published(prepared.path):
                 return dataclasses.replace(prepared, complaint=str(error))

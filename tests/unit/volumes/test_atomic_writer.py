@@ -158,6 +158,7 @@ def test_a_group_may_read_what_it_is_given(tmp_path: Path) -> None:
         ("..data", "must not start with '..': ..data"),
         ("./..data/x", "must not start with '..'"),
         ("a" * 256, "filenames must be less than or equal to 255 characters"),
+        ("a/" * 64 + "a", "must have no more than 64 parts"),
         ("/".join(["a" * 100] * 50), "must be less than or equal to 4096 characters"),
         ("a\0b", "NUL"),
     ],
