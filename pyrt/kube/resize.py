@@ -17,10 +17,9 @@ from pyrt.kube.field import FieldError, forbidden, invalid
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.qos import qos_class
 from pyrt.kube.resources import ResourceRequirements
-from pyrt.kube.update import validate_metadata_update
+from pyrt.kube.update import MIRROR, validate_metadata_update
 from pyrt.kube.validation import validate_pod
 
-MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 _ONLY = "only cpu and memory resources are mutable"
 
 
@@ -51,7 +50,7 @@ def _merged(new: list[Container], old: list[Container]) -> list[Container] | Non
 
 def validate_pod_resize(new: Pod, old: Pod) -> list[FieldError]:
     """Every rule that the resize breaks; both pods are defaulted."""
-    if MIRROR_ANNOTATION in old.metadata.annotations:
+    if MIRROR in old.metadata.annotations:
         return [forbidden("", "static pods cannot be resized")]
     if old.spec.os is not None and old.spec.os.name == "windows":
         return [forbidden("", "windows pods cannot be resized")]

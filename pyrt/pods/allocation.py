@@ -19,13 +19,13 @@ from pyrt.kube.container import Container
 from pyrt.kube.pod import Pod, PodSpec
 from pyrt.kube.qos import qos_class
 from pyrt.kube.resources import ResourceRequirements
+from pyrt.kube.update import MIRROR
 from pyrt.pods.model import Rejection
 
 DEFERRED: Final = "Deferred"
 INFEASIBLE: Final = "Infeasible"
 CRITICAL: Final = 2_000_000_000
 """Pods of this priority and above (system-cluster-critical) are neither evicted nor refused under pressure."""
-STATIC_ANNOTATIONS: Final = ("kubernetes.io/config.mirror", "kubernetes.io/config.source")
 
 
 class Allocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,8 +206,8 @@ def turn(pod: Pod, *, growing: bool, since: str) -> tuple[bool, int, bool, str]:
 
 
 def is_critical(pod: Pod) -> bool:
-    """Static pods, their mirrors, and pods of the highest priorities (``kubelettypes.IsCriticalPod``)."""
-    if (pod.spec.priority or 0) >= CRITICAL:
-        return True
-    annotations = pod.metadata.annotations
-    return annotations.get(STATIC_ANNOTATIONS[1], "api") != "api" or STATIC_ANNOTATIONS[0] in annotations
+    """Static pods, and pods of the highest priorities (``kubelettypes.IsCriticalPod``).
+
+    Nobody can give a pod the annotation of a mirror through the API; any other could be forged to be spared.
+    """
+    return (pod.spec.priority or 0) >= CRITICAL or MIRROR in pod.metadata.annotations

@@ -196,14 +196,15 @@ def test_soft_evictions_give_time_but_not_more_than_allowed() -> None:
 
 
 def test_static_pods_and_critical_ones_stay() -> None:
-    static, mirror, critical = a_pod("static"), a_pod("mirror"), a_pod("critical", priority=2_000_000_000)
-    static.metadata.annotations = {"kubernetes.io/config.source": "file"}
-    mirror.metadata.annotations = {"kubernetes.io/config.mirror": "x"}
+    static, critical = a_pod("static"), a_pod("critical", priority=2_000_000_000)
+    static.metadata.annotations = {"kubernetes.io/config.mirror": "x"}
     short = seen(MEMORY=Observation(0, 16 * GI))
-    pods = [using(pod, memory=GI) for pod in (static, mirror, critical)]
+    pods = [using(pod, memory=GI) for pod in (static, critical)]
     assert chosen(Settings(), short, pods) is None
-    victim, _ = chosen(Settings(), short, [*pods, using(a_pod("plain"))])
-    assert victim.pod.metadata.name == "plain"
+    pretender = a_pod("pretender")
+    pretender.metadata.annotations = {"kubernetes.io/config.source": "file"}
+    victim, _ = chosen(Settings(), short, [*pods, using(pretender)])
+    assert victim.pod.metadata.name == "pretender"
 
 
 # --- new pods --------------------------------------------------------------------------------------------------------
