@@ -18,6 +18,7 @@ from pyrt.api.resources import READ_VERBS, Resource, Strategy
 from pyrt.api.table import AGE, NAME, Column
 from pyrt.images.types import Image
 from pyrt.kube.times import to_text
+from pyrt.launch.features import probe
 from pyrt.pods.allocation import Allocatable
 from pyrt.pods.capacity import resource_list
 from pyrt.pods.facts import NodeFacts
@@ -100,6 +101,12 @@ def describe_node(
             },
             "images": _images(images),
             "features": {"supplementalGroupsPolicy": True},
+            "runtimeHandlers": [
+                {
+                    "name": "",
+                    "features": {"recursiveReadOnlyMounts": True, "userNamespaces": probe().overlay_idmapped},
+                }
+            ],
         },
     }
 
