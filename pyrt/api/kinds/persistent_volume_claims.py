@@ -79,9 +79,6 @@ class ClaimStrategy(Strategy[PersistentVolumeClaim]):
         """See :class:`Strategy`."""
         value.status = old.status
         set_claim_defaults(value)
-        if value.spec.storage_class_name is None:
-            value.spec.storage_class_name = old.spec.storage_class_name
-        value.spec.volume_name = value.spec.volume_name or old.spec.volume_name
         refuse(KIND, value.metadata.name, validate_claim_update(value, old))
         asked, was = size(value.spec.resources.requests), size(old.spec.resources.requests)
         if quantity.value(asked) > quantity.value(was) and not self._classes.expands(value.spec.storage_class_name):

@@ -79,6 +79,8 @@ class StorageController:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told: set[tuple[str, str, str]] = set()
         self._settled: list[Callable[[str], None]] = []
+        self._seen = 0
+        """The resource version that the last snapshot was taken at: what we write ourselves wakes nobody."""
         self._idle = False
         """There is neither a claim nor a volume: pods come and go without concerning us."""
         supervisor.on_created(self._pod_created)
@@ -146,8 +148,9 @@ class StorageController:
     async def _follow(self, kind: str) -> None:
         while True:
             with self._store.objects.watch(kind) as watch, contextlib.suppress(Gone):
-                async for _ in watch:
-                    self.wake()
+                async for change in watch:
+                    if change.resource_version > self._seen:
+                        self.wake()
             self.wake()
 
     async def _run(self) -> None:
@@ -171,6 +174,7 @@ class StorageController:
 
     async def _round(self) -> bool:
         """Do everything that can be done now; whether that makes another look worth while."""
+        self._seen = self._store.resource_version
         snapshot = self._snapshot()
         self._idle = not snapshot.claims and not snapshot.volumes
         effects = decide(snapshot)
