@@ -1,4 +1,8 @@
-"""From a probe of the pod's spec to what asks for it: one line a handler."""
+"""From a probe of the pod's spec to what asks for it: one line a handler.
+
+The handlers that need a library load it with the first probe of their kind: 2 MiB each, and tens of milliseconds, which
+a daemon without such pods does not pay.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,6 @@ from pyrt.kube.container import Container
 from pyrt.kube.expand import expand
 from pyrt.kube.probes import Probe
 from pyrt.pods.probes.execute import ExecCheck
-from pyrt.pods.probes.grpc import GrpcCheck
-from pyrt.pods.probes.http import HttpCheck
 from pyrt.pods.probes.poller import Poller
 from pyrt.pods.probes.report import Attempt, Check, Done, Outcome, Report
 from pyrt.pods.probes.request import HandlerError, make_request, resolve_port
@@ -49,11 +51,15 @@ def make_check(
             command = tuple(expand(word, static) for word in probe.exec.command)
             return ExecCheck(runtime, container_id, command, probe.timeout_seconds)
         if probe.http_get is not None:
+            from pyrt.pods.probes.http import HttpCheck
+
             return HttpCheck(poller, make_request(probe.http_get, container, address, "probe"))
         if probe.tcp_socket is not None:
             port = resolve_port(probe.tcp_socket.port, container)
             return TcpCheck(poller, probe.tcp_socket.host or _known(address), port)
         if probe.grpc is not None:
+            from pyrt.pods.probes.grpc import GrpcCheck
+
             service = probe.grpc.service or ""
             return GrpcCheck(poller, _known(address), probe.grpc.port, service, probe.timeout_seconds)
     except HandlerError as error:
