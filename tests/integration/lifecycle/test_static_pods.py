@@ -267,13 +267,14 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
 def test_from_a_url(layout, server):
     url = f"http://127.0.0.1:{server.server_port}/pods"
     items = [make_pod("a", FOREVER), make_pod("b", FOREVER)]
-    server.text = json.dumps({"apiVersion": "v1", "kind": "PodList", "items": items}).encode()
 
     def change(config):
         static = replace(config.static_pods, url=url, headers={"X-Token": "secret"}, interval_seconds=1)
         return replace(config, static_pods=static)
 
     with running(layout, "url", change) as daemon:
+        # Now that the image is there.
+        server.text = json.dumps({"apiVersion": "v1", "kind": "PodList", "items": items}).encode()
         a = daemon.running(mirror(daemon, "a"))
         daemon.running(mirror(daemon, "b"))
         assert a["metadata"]["annotations"][MARKS + "source"] == "http"
