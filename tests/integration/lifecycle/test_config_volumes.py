@@ -315,6 +315,21 @@ def test_a_change_while_no_daemon_looks_is_not_lost_and_sameness_is_kept(own_dae
     assert read(own_daemon, name, "/etc/conf/a") == "1"
 
 
+def test_a_large_object_comes_and_goes_with_its_pod(daemon, name, pod):
+    """It is written by a thread; the pod is deleted while that may be under way."""
+    keys = {f"key{number}": "" for number in range(3000)}
+    volumes = [{"name": "conf", "configMap": {"name": CONF}}]
+    daemon.apply(config_map(data=keys))
+    daemon.apply(pod(container=mounts(conf="/etc/conf"), volumes=volumes))
+    daemon.running(name)
+    assert daemon.exec(name, "sh", "-c", "ls /etc/conf | wc -l")[1].strip() == "3000"
+    path = f"/api/v1/namespaces/default/configmaps/{CONF}"
+    patch = {"data": {"one": "more"}}
+    daemon.call("PATCH", path, patch, {"Content-Type": "application/merge-patch+json"})
+    daemon.delete(name, 0)
+    daemon.until(lambda: not daemon.leftovers())
+
+
 def test_secrets_are_said_nowhere(own_daemon, name, pod):
     """Not in events, statuses, the daemon's log, or on the disk outside of the store."""
     word = "xyzzy-plugh-42"
