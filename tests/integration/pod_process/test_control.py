@@ -105,7 +105,7 @@ async def test_the_pod_survives_the_daemon_that_spawned_it(busybox_root: Path, w
     pod = Pod(process, busybox_root, workdir)
     pod.listen()
     ender = await process.exec("talker", encoded(exec_plan("/bin/touch", "/tmp/end")), stdout=False, stderr=False)
-    assert (await ender.wait()).exit_code == 0
+    await ender.wait()  # the end that it brings about may take it along
     assert (await pod.exit_of("talker")).exit_code == 21
     assert pod.output("talker") == b"".join(b"line %d\n" % number for number in range(3000))
     await process.stop()
