@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 import msgspec
-import pytest
 
 from rootfs.registry import free_port
 
@@ -74,7 +73,6 @@ def test_host_ports_of_others(daemon, pod):
         daemon.running(name)
 
 
-@pytest.mark.core
 def test_a_fork_bomb(daemon, pod):
     """Held by the pod's limit on processes; the daemon answers, and the pod can be deleted."""
     bomb = "n=0; while [ $n -lt 200 ]; do sleep 1000 & n=$((n+1)); done; echo all"
@@ -123,7 +121,6 @@ def test_a_termination_message_that_is_no_text(daemon, pod):
     assert daemon.pyrt("get", "pod", "web", "-o", "yaml").code == 0
 
 
-@pytest.mark.core
 def test_memory_beyond_the_limit(daemon, pod):
     limits = {"resources": {"limits": {"memory": "8Mi"}}}
     daemon.create(pod("web", "x=a; while true; do x=$x$x; done", container=limits))
