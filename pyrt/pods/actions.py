@@ -241,6 +241,8 @@ class Actions:
 
     async def stop_sandbox(self, action: StopSandbox) -> None:
         """End a sandbox."""
+        if not action.reason and translate.can_wait(self._state.pod):
+            await self._tools.runtime.rush_over()
         await self._tools.runtime.stop_sandbox(action.sandbox_id)
 
     # --- containers ------------------------------------------------------------------------------------------------

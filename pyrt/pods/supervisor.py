@@ -287,11 +287,14 @@ class Supervisor:
         """See :class:`pyrt.pods.state.Keeper`."""
         before = pod.status
         pod.status = status
-        self._runtime.flush_ends()  # a pod that is Succeeded must not have a container that was lost, after a power cut
         try:
-            self._store_pod(pod)
-        except NotFound:
-            log.debug("pod %s/%s is gone", pod.metadata.namespace, pod.metadata.name)
+            # Together: a pod that is Succeeded must not have a container that was lost, after a power cut.
+            with self._store.transaction():
+                self._runtime.flush_ends()
+                try:
+                    self._store_pod(pod)
+                except NotFound:
+                    log.debug("pod %s/%s is gone", pod.metadata.namespace, pod.metadata.name)
         except StoreError:
             pod.status = before  # else the next look would find nothing to write
             raise
@@ -345,14 +348,14 @@ class Supervisor:
         if uses_claims(pod):
             self._leaving[meta.uid] = pod
         worker = self._workers.pop(meta.uid, None)
-        self._clean(leftover, worker)
+        self._clean(leftover, worker, patient=translate.can_wait(pod))
         if worker is not None:
             self.admission.forget(worker.state)
         for callback in self._removed:
             callback(meta.namespace)
 
-    def _clean(self, leftover: Leftover, worker: PodWorker | None = None) -> None:
-        task = asyncio.create_task(self._clean_now(leftover, worker), name=leftover.uid)
+    def _clean(self, leftover: Leftover, worker: PodWorker | None = None, *, patient: bool = False) -> None:
+        task = asyncio.create_task(self._clean_now(leftover, worker, patient), name=leftover.uid)
         self._cleaning.add(task)
         task.add_done_callback(self._cleaned)
 
@@ -366,10 +369,12 @@ class Supervisor:
             for callback in self._removed:
                 callback(pod.metadata.namespace)
 
-    async def _clean_now(self, leftover: Leftover, worker: PodWorker | None) -> None:
+    async def _clean_now(self, leftover: Leftover, worker: PodWorker | None, patient: bool) -> None:
         if worker is not None:
             await worker.close()
         known = {status.id for status in self._own_sandboxes() if status.config.metadata.uid == leftover.uid}
+        if patient:
+            await self._runtime.rush_over()
         for sandbox_id in known | set(leftover.sandboxes):
             await self._runtime.stop_sandbox(sandbox_id)
             await self._runtime.remove_sandbox(sandbox_id)

@@ -140,6 +140,11 @@ def _pid_mode(pod: Pod) -> NamespaceMode:
     return NamespaceMode.POD if pod.spec.share_process_namespace else NamespaceMode.CONTAINER
 
 
+def can_wait(pod: Pod) -> bool:
+    """Whether nobody misses what a pod still has: its containers have ended, and it holds no port of the host's."""
+    return pod.status.phase in ("Succeeded", "Failed") and not host_ports(pod)
+
+
 def host_ports(pod: Pod) -> tuple[HostPort, ...]:
     """What the pod publishes on the host."""
     found = []

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from pyrt.cgroups import CgroupDriver
+from pyrt.runtime.rush import LONGEST, Rush
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +22,15 @@ again.
 class CgroupSweeper:
     """Bounded retries with growing pauses: v1 has no event that says a cgroup has become empty."""
 
-    def __init__(self, driver: CgroupDriver) -> None:
+    def __init__(self, driver: CgroupDriver, rush: Rush) -> None:
         self._driver = driver
+        self._rush = rush
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def later(self, path: str) -> None:
         """Remove ``path`` soon; what still runs in it (left behind in a shared PID namespace) is killed."""
         if path not in self._timers:
-            self._timers[path] = asyncio.get_running_loop().call_later(_FIRST, self._try, path, 1, _FIRST)
+            self._timers[path] = asyncio.get_running_loop().call_later(_FIRST, self._begin, path, _FIRST)
 
     def cancel(self, path: str) -> None:
         """Forget ``path`` and all below it: somebody else removes it."""
@@ -47,6 +49,13 @@ class CgroupSweeper:
             timer.cancel()
             self._driver.remove(path)
         self._timers.clear()
+
+    def _begin(self, path: str, waited: float) -> None:
+        if waited < LONGEST and self._rush.on:
+            timer = asyncio.get_running_loop().call_later(_FIRST, self._begin, path, waited + _FIRST)
+            self._timers[path] = timer
+        else:
+            self._try(path, 1, _FIRST)
 
     def _try(self, path: str, attempt: int, pause: float) -> None:
         del self._timers[path]

@@ -28,6 +28,7 @@ from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.podstreams import StartedProcess
 from pyrt.runtime.records import ContainerRecord, RecordTables, SandboxRecord
+from pyrt.runtime.rush import Rush
 from pyrt.runtime.spare_pods import SparePods
 from pyrt.runtime.spares import Spares
 from pyrt.runtime.status import ContainerState, EventKind, RuntimeEvent
@@ -57,7 +58,8 @@ class Core:
         self.tables = RecordTables(store)
         self.network = network
         self.cgroups: CgroupDriver = open_driver(config.cgroup.driver, config.cgroup.parent)
-        self.sweeper = CgroupSweeper(self.cgroups)
+        self.rush = Rush()
+        self.sweeper = CgroupSweeper(self.cgroups, self.rush)
         self.trash = Trash(self.paths.trash)
         self.spares = Spares(self.paths.spare, self.trash)
         self.host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -200,15 +202,23 @@ class Core:
             self._flush = None
         if not self._unwritten:
             return
-        records, self._unwritten = self._unwritten, {}
+        records = dict(self._unwritten)
+        self._flush = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.flush)
         try:
             with self.tables.store.transaction():
                 for record in records.values():
                     self.tables.put_container(record)
+                self.tables.store.on_commit(lambda: self._written(records))
         except StoreError as error:
             log.error("states of %d containers are not written yet: %s", len(records), error)
-            self._unwritten = {**records, **self._unwritten}
-            self._flush = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.flush)
+
+    def _written(self, records: dict[ContainerId, ContainerRecord]) -> None:
+        for container_id, record in records.items():
+            if self._unwritten.get(container_id) is record:
+                del self._unwritten[container_id]
+        if self._flush is not None and not self._unwritten:
+            self._flush.cancel()
+            self._flush = None
 
     def flush_ends(self) -> None:
         """Write what is waiting if a container's end is among it."""

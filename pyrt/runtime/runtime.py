@@ -283,6 +283,10 @@ class Runtime:
         """What the whole sandbox uses, with its running containers."""
         return await usage.sandbox_stats(self._core, sandbox_id)
 
+    async def rush_over(self) -> None:
+        """Return when no pod is being started, after a second at the latest: for what can wait."""
+        await self._core.rush.over()
+
     @property
     def spares(self) -> Spares:
         """Directories on disk that are ready; the layer above keeps its own things of a pod beside the runtime's."""

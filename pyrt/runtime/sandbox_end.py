@@ -135,10 +135,9 @@ async def take_down(core: Core, record: SandboxRecord) -> None:
             core.spares.give_back_layer(core.paths.container(container.id))
             core.drop_container(container)
             core.emit(EventKind.DELETED, record.id, container.id)
-        core.tables.delete_sandbox(record.id)
-    if record.created_at and record.id in core.sandboxes:
-        core.emit(EventKind.DELETED, record.id)
-    core.drop_sandbox(record.id)
+        if record.id in core.sandboxes:
+            core.emit(EventKind.DELETED, record.id)
+        core.drop_sandbox(record.id)
 
 
 async def remove_sandbox(core: Core, sandbox_id: SandboxId) -> None:

@@ -261,9 +261,11 @@ class flight:  # noqa: N801 - a context manager, used as a verb
     def __enter__(self) -> None:
         self._future: asyncio.Future[SandboxRecord] = asyncio.get_running_loop().create_future()
         self._core.flights[self._key] = self._future
+        self._core.rush.begin()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         del self._core.flights[self._key]
+        self._core.rush.end()
         if error is None:
             self._future.set_result(self._record)
         else:

@@ -138,6 +138,9 @@ class MemoryRuntime:
     def flush_ends(self):
         """There is no database behind."""
 
+    async def rush_over(self):
+        """Nothing is ever being started."""
+
     @property
     def spares(self):
         return self
