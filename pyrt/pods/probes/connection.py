@@ -90,7 +90,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except socket.gaierror:
+        except (OSError, UnicodeError):  # a name may be none at all (codec idna)
             self._fail(OSError(f"lookup {self._host}: no such host"))
             return
         first, *self._addresses = list(dict.fromkeys(str(item[4][0]) for item in found))

@@ -7,6 +7,7 @@ code, what takes too long is killed; a command that cannot even be started tells
 from __future__ import annotations
 
 import asyncio
+import logging
 import shlex
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from pyrt.pods.backoff import period_text
 from pyrt.pods.probes.report import Attempt, Done, Outcome, Report
 from pyrt.runtime import Runtime
 from pyrt.runtime.errors import ExecTimeoutError
+
+log = logging.getLogger(__name__)
 
 OUTPUT_MAX: Final = 10 * 1024
 """Bytes of output that are kept (kubelet, ``maxReadLength``)."""
@@ -65,7 +68,12 @@ class _ExecAttempt:
         self._task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Report]) -> None:
-        if not task.cancelled():
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            log.error("exec probe: internal error", exc_info=error)
+            self._done(Report(Outcome.ERROR, "internal error"))
+        else:
             self._done(task.result())
 
     def expire(self) -> Report:

@@ -65,7 +65,7 @@ def call(host: str, port: int, service: str) -> bytes:
         ("user-agent", f"kube-probe/{VERSION} grpc-pyrt/1"),
         ("te", "trailers"),
     ]
-    name = service.encode()
+    name = service.encode(errors="replace")
     # HealthCheckRequest: field 1, a string; the default is not sent (proto3).
     message = b"\x0a" + _varint(len(name)) + name if name else b""
     return (

@@ -22,6 +22,8 @@ from pyrt.pods.probes.tcp import dial_error
 BODY_MAX: Final = 10 * 1024
 """Bytes of an answer's body that are read (kubelet, ``maxRespBodyLength``)."""
 _HEAD_MAX: Final = 64 * 1024
+_MOST: Final = 256 * 1024
+"""Bytes of an answer in all, with the framing of its body; enough is enough."""
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _REDIRECTS_MAX: Final = 10
 
@@ -123,7 +125,7 @@ class HttpAttempt:
                 self._failure(f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{first}"')
             )
             return
-        if parsing.done or len(parsing.body) >= BODY_MAX:
+        if parsing.done or len(parsing.body) >= BODY_MAX or (parsing.status and self._bytes > _MOST):
             self._answered()
         elif not parsing.status and self._bytes > _HEAD_MAX:
             self._finish(self._failure(f"net/http: server response headers exceeded {_HEAD_MAX} bytes; aborted"))

@@ -9,9 +9,12 @@ docs/decisions/0030.
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
 from collections.abc import Callable
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
@@ -51,4 +54,7 @@ class Poller:
             callback = self._callbacks.get(fd)
             if callback is not None:
                 self._callbacks[fd] = None
-                callback()
+                try:
+                    callback()
+                except Exception:
+                    log.exception("probe: internal error")  # of one connection; the others are not to suffer

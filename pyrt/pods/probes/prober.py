@@ -8,6 +8,7 @@ nobody unready, and first probes are then spread over a period. No task and no t
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Collection
@@ -26,6 +27,8 @@ from pyrt.pods.probes.report import Attempt, Check, Outcome, Report
 from pyrt.pods.probes.timetable import Entry, Timetable
 from pyrt.pods.probes.verdict import Course, ProbeKind, Thresholds, Verdict, advance, begin
 from pyrt.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
 """How often an asking that gives an error is repeated (kubelet, ``maxProbeRetries``)."""
@@ -273,7 +276,12 @@ class _Probing:
             answered = True
             self._answered(report)
 
-        attempt = self._check.begin(done)
+        try:
+            attempt = self._check.begin(done)
+        except Exception:
+            log.exception("container %s: internal error of its probe", self._container)
+            self._answered(Report(Outcome.ERROR, "internal error"))
+            return
         if answered or self._stopped:
             return
         self._attempt = attempt

@@ -51,7 +51,7 @@ class Request:
         lines = [f"GET {self.target} HTTP/1.1", f"Host: {self.host_header or join(self.host, self.port)}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         lines.append("Connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode(errors="replace")
 
 
 def resolve_port(port: int | str, container: Container) -> int:
@@ -89,7 +89,11 @@ def make_request(action: HTTPGetAction, container: Container, address: str, purp
 
 def redirected(request: Request, location: str) -> Request | None:
     """Where a redirect leads, or ``None`` when it leaves the host: then the answer is taken as it is."""
-    to = urlsplit(urljoin(request.url, location))
+    try:
+        to = urlsplit(urljoin(request.url, location))
+        elsewhere = urlsplit(location).netloc
+    except ValueError:
+        return None
     host = to.hostname or ""
     if host != request.host.lower() or to.scheme not in _DEFAULT_PORTS:
         return None
@@ -99,7 +103,7 @@ def redirected(request: Request, location: str) -> Request | None:
         return None
     target = _quoted(to.path or "/") + (f"?{_quoted(to.query)}" if to.query else "")
     # A Host header of the user's own goes along only when the redirect names no other (net/http, Client.do).
-    kept = request.host_header if not urlsplit(location).netloc else ""
+    kept = "" if elsewhere else request.host_header
     return replace(request, scheme=to.scheme, port=port, target=target, host_header=kept)
 
 
@@ -129,7 +133,7 @@ def _target(path: str) -> str:
     try:
         parts = urlsplit(path)
     except ValueError:
-        return "/" + quote(path, safe="/").lstrip("/")
+        return "/" + quote(path, safe="/", errors="replace").lstrip("/")
     target = _quoted(parts.path)
     if not target.startswith("/"):
         target = f"/{target}"
@@ -138,4 +142,4 @@ def _target(path: str) -> str:
 
 def _quoted(text: str) -> str:
     """Only what may stand in a request line; escapes that are there stay."""
-    return quote(text, safe=_SAFE)
+    return quote(text, safe=_SAFE, errors="replace")

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import math
 from collections.abc import Callable
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 GRID: Final = 0.02
 """Seconds between two slots."""
@@ -80,12 +83,19 @@ class Timetable:
             while self._order and self._order[0] * GRID <= now:
                 for entry in self._slots.pop(heapq.heappop(self._order)):
                     if entry.callback is not None:
-                        entry.callback()
+                        self._call(entry.callback)
         finally:
             self._running = False
             self._skip_idle()
             if self._order:
                 self._arm(self._order[0])
+
+    @staticmethod
+    def _call(callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            log.exception("probe: internal error")  # of one probe; the others of its slot are not to suffer
 
     def _skip_idle(self) -> None:
         """A slot in which everything was cancelled (probes that answered in time) is no reason to wake up."""

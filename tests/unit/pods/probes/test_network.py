@@ -126,6 +126,31 @@ def test_endless_headers_are_not_read():
     assert "response headers exceeded" in asyncio.run(run()).text
 
 
+def test_an_endless_body_of_almost_nothing():
+    chunk = b"1;" + b"x" * 2000 + b"\r\na\r\n"
+
+    async def run():
+        async with serving([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"] + [chunk] * 1000) as (
+            host,
+            port,
+            _,
+        ):
+            return await get(host, port)
+
+    assert asyncio.run(run()).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("location", [b"http://[bad", b"\xff\xfe", b"http://elsewhere.example/"])
+def test_a_redirect_to_nowhere_is_a_warning(location):
+    answer = b"HTTP/1.1 302 F\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+
+    async def run():
+        async with serving(answer, OK) as (host, port, _):
+            return await get(host, port)
+
+    assert asyncio.run(run()).outcome in (Outcome.WARNING, Outcome.SUCCESS)
+
+
 def test_redirects_are_followed_ten_times():
     hop = b"HTTP/1.1 302 F\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"
 
@@ -204,9 +229,10 @@ def test_ipv6_and_names():
             six = await ask(lambda poller: TcpCheck(poller, host, port))
         async with serving(OK) as (_, port, _):
             named = await get("localhost", port)  # its other address may have no listener
-        return six, named, await get("no-such-name.invalid", 80)
+        return six, named, await get("no-such-name.invalid", 80), await get("a" * 70, 80)
 
-    six, named, nobody = asyncio.run(run())
+    six, named, nobody, no_name = asyncio.run(run())
+    assert "no such host" in no_name.text
     assert six.outcome is named.outcome is Outcome.SUCCESS
     assert "no such host" in nobody.text
 

@@ -87,6 +87,8 @@ def test_ports_that_are_none(port):
         ("http://elsewhere/", None),
         ("ftp://10.0.0.1/", None),
         ("http://10.0.0.1:x/", None),
+        ("http://[bad", None),
+        ("//[::1", None),
     ],
 )
 def test_redirects_stay_on_the_host(location, url):
@@ -98,3 +100,9 @@ def test_a_host_header_goes_along_with_a_relative_redirect_only():
     asked = request(headers=[("Host", "web.example")])
     assert redirected(asked, "/x").host_header == "web.example"
     assert redirected(asked, "http://10.0.0.1/x").host_header == ""
+
+
+def test_what_is_no_text_is_replaced():
+    found = request("/\ud800", headers=[("X-A", "\ud800")])
+    assert found.encode().startswith(b"GET /? HTTP/1.1\r\n")
+    assert b"X-A: ?\r\n" in found.encode()
