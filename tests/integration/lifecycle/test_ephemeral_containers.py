@@ -152,7 +152,8 @@ def test_a_copy_with_another_command_and_in_place_of_the_pod(daemon, name, pod):
 
 def test_a_visit_to_the_machine(daemon):
     node = json.loads(daemon.pyrt("get", "nodes", "-o", "json").out)["items"][0]["metadata"]["name"]
-    said = daemon.pyrt("debug", f"node/{node}", DEBUG, "-i", "--", "sh", "-c", "ls /host; ls /proc/$$/ns; ps", stdin="")
+    # What a container says before somebody attaches is in its log only: it waits for a line.
+    said = daemon.pyrt("debug", f"node/{node}", DEBUG, "-i", "--", "sh", "-c", "read line; ls /host; ps", stdin="go\n")
     debugger = said.out.split()[3]
     assert debugger.startswith(f"node-debugger-{node}-")
     assert {"etc", "proc", "usr", "var"} <= set(said.out.split())
