@@ -32,7 +32,7 @@ def mounted(path, volume):
 def test_a_host_path_of_another_type(daemon, pod, kind, path, words):
     container, spec = mounted("/v", {"hostPath": {"path": path, "type": kind}})
     daemon.create(pod("web", "true", container=container, **spec))
-    message = daemon.told("web", "FailedMount", "MountVolume.SetUp failed for volume v")
+    message = daemon.told("web", "FailedMount", 'MountVolume.SetUp failed for volume "v"')
     assert words in message
     assert daemon.row("web")[1:3] == ["0/1", "ContainerCreating"]
     assert words in daemon.pyrt("describe", "pod", "web").out
