@@ -76,12 +76,7 @@ def build(parts: Parts) -> ApiServer:
     parts.storage.on_claims_gone(namespace_strategy.settle)
     streams = PodStreams(supervisor, runtime)
     images = Images(parts.images, supervisor, parts.scratch)
-    static = parts.static
-
-    def static_faults() -> Mapping[str, str]:
-        return static.faults if static is not None else {}
-
-    system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at), static_faults)
+    system = System(parts.config, store, runtime, parts.images, supervisor, to_text(started_at), parts.static)
     usage = metrics.Metrics(supervisor, runtime)
 
     def node() -> dict[str, Any]:
@@ -118,6 +113,7 @@ def build(parts: Parts) -> ApiServer:
             ("GET", GROUP, "system/info"): system.info,
             ("GET", GROUP, "system/df"): system.df,
             ("POST", GROUP, "system/prune"): system.prune,
+            ("POST", GROUP, "system/end-static-pods"): system.end_static_pods,
         },
         custom_streams={("POST", GROUP, "images/import"): images.import_},
         groups={(metrics.GROUP, metrics.VERSION): usage.serve},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ import msgspec
 
 import pyrt
 from pyrt.api.call import Answer, Call, answer
+from pyrt.api.errors import success
 from pyrt.api.images import API_VERSION, decode
 from pyrt.config import Config
+from pyrt.controllers.static import StaticPodController
 from pyrt.images.service import ImageService
 from pyrt.pods.supervisor import Supervisor
 from pyrt.runtime import Runtime
@@ -43,7 +45,7 @@ class System:
         images: ImageService,
         supervisor: Supervisor,
         started_at: str,
-        static_faults: Callable[[], Mapping[str, str]],
+        static: StaticPodController | None,
     ) -> None:
         self._config = config
         self._store = store
@@ -51,13 +53,14 @@ class System:
         self._images = images
         self._supervisor = supervisor
         self._started_at = started_at
-        self._static_faults = static_faults
+        self._static = static
 
     def info(self, call: Call) -> Answer:
         """``GET system/info``."""
         machine = os.uname()
         containers = self._runtime.list_containers()
         config = self._config
+        faults = self._static.faults if self._static is not None else {}
         return answer(
             {
                 "kind": "SystemInfo",
@@ -91,7 +94,7 @@ class System:
                 "staticPods": {
                     "directory": str(config.paths.manifests),
                     "url": config.static_pods.url,
-                    "faults": [{"source": origin, "message": text} for origin, text in self._static_faults().items()],
+                    "faults": [{"source": origin, "message": text} for origin, text in faults.items()],
                 },
                 "containers": {
                     "total": len(containers),
@@ -101,6 +104,12 @@ class System:
                 "resourceVersion": str(self._store.resource_version),
             }
         )
+
+    def end_static_pods(self, call: Call) -> Answer:
+        """``POST system/end-static-pods``: for ``system reset``. They come back with the next daemon."""
+        if self._static is not None:
+            self._static.end_all()
+        return answer(success())
 
     async def df(self, call: Call) -> Answer:
         """``GET system/df``."""

@@ -19,6 +19,7 @@ from pyrt.client.http import connect
 from pyrt.client.resources import POD
 from pyrt.config import Config
 
+MIRROR = "kubernetes.io/config.mirror"
 PATIENCE = 30
 """Seconds until a daemon that was told to stop is given up."""
 
@@ -51,8 +52,11 @@ def reset(session: Session, config: Config, *, data: bool) -> Iterator[str]:
 
 def _delete_pods(api: Api) -> Iterator[str]:
     pods = api.get(POD.path(None)).get("items") or []
+    api.call("POST", "/apis/pyrt.dev/v1/system/end-static-pods")  # which the API deletes in no other way
     for pod in pods:
         metadata = pod["metadata"]
+        if MIRROR in (metadata.get("annotations") or {}):
+            continue
         try:
             api.call("DELETE", POD.path(metadata["namespace"], metadata["name"]), {"gracePeriodSeconds": 0})
         except ApiError as error:

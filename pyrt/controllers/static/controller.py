@@ -17,7 +17,7 @@ from pyrt.config import Config
 from pyrt.controllers.static import sources
 from pyrt.controllers.static.errors import SourceError, StaticPodError
 from pyrt.controllers.static.manifest import Node, parse
-from pyrt.controllers.static.plan import Plan, Wanted, decide
+from pyrt.controllers.static.plan import Plan, Wanted, decide, is_static
 from pyrt.errors import PyrtError
 from pyrt.kube.meta import ObjectMeta
 from pyrt.kube.pod import Pod
@@ -64,6 +64,7 @@ class StaticPodController:
         self._told: dict[str, str] = {}
         self._failures = 0
         self._waiting = False
+        self._ended = False
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -91,6 +92,14 @@ class StaticPodController:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def end_all(self) -> None:
+        """Kill the static pods, and make none until the next daemon starts: pyrt is being taken off the machine."""
+        self._ended = True
+        for pod in self._supervisor.pods():
+            item = self._store.objects.find(KIND, pod.metadata.namespace, pod.metadata.name)
+            if is_static(pod) and item is not None:
+                self._supervisor.delete(item, 0)
 
     def _removed(self, namespace: str) -> None:
         if self._waiting:
@@ -209,6 +218,8 @@ class StaticPodController:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._ended:
+                return
             plan = self._decide(self._supervisor.pods())
             self._waiting = plan.waiting
             try:

@@ -288,3 +288,17 @@ def test_from_a_url(layout, server):
         daemon.gone(mirror(daemon, "b"))
         server.text = b""
         daemon.gone(mirror(daemon, "a"))
+
+
+def test_a_reset_takes_them_along(layout):
+    with running(layout, "reset") as daemon:
+        daemon.config.paths.manifests.mkdir()
+        write(daemon.config.paths.manifests, "web.yaml", make_pod("web", FOREVER))
+        daemon.running(mirror(daemon))
+        daemon.create(make_pod("other", FOREVER))
+        daemon.running("other")
+        said = daemon.pyrt("system", "reset", "--yes")
+        assert f'pod "default/{mirror(daemon)}" force deleted' in said.out
+        assert daemon.process.wait() == 0
+        assert daemon.pod_processes() == []
+        shutil.rmtree(daemon.config.paths.manifests)
