@@ -115,7 +115,7 @@ def test_a_sysctl_that_is_not_allowed(daemon, pod):
     status = daemon.phase("web", "Failed")["status"]
     assert status["reason"] == "SysctlForbidden"
     assert status["message"] == 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'
-    assert daemon.event("web", "SysctlForbidden") == status["message"]
+    assert "Pod was rejected: " + daemon.event("web", "SysctlForbidden") == status["message"]
     assert daemon.row("web")[2] == "SysctlForbidden"
 
 
