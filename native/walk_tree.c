@@ -109,12 +109,10 @@ static int ascend(struct level **top)
 
 	if (above != NULL && above->fd < 0) {
 		above->fd = openat(done->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (above->fd < 0 || fstat(above->fd, &st) != 0)
+		if (above->fd < 0 || fstat(above->fd, &st) != 0 || lseek(above->fd, above->cookie, SEEK_SET) < 0)
 			err = errno;
 		else if (st.st_dev != above->st.st_dev || st.st_ino != above->st.st_ino)
 			err = ESTALE;
-		else if (lseek(above->fd, above->cookie, SEEK_SET) < 0)
-			err = errno;
 	}
 	close(done->fd);
 	free(done);
