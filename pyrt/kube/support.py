@@ -127,9 +127,7 @@ TABLE: Mapping[type[KubeStruct], Mapping[str, Support]] = {
     },
     LifecycleHandler: {"tcpSocket": _warned("is taken for compatibility only: such a hook fails when it is run")},
     ResourceRequirements: {"claims": _REFUSED, "limits": _EXTENDED, "requests": _EXTENDED},
-    Volume: {
-        name: _REFUSED for name in Volume.__struct_encode_fields__ if name != "name" and name not in VOLUME_TYPES
-    },
+    Volume: {name: _REFUSED for name in Volume.__struct_encode_fields__ if name != "name" and name not in VOLUME_TYPES},
     VolumeProjection: {
         "serviceAccountToken": Support(Level.REFUSED, "not supported: there is no service account to speak for"),
         "clusterTrustBundle": _REFUSED,

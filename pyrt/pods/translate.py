@@ -115,9 +115,7 @@ def sandbox_config(
         labels={SOURCE_LABEL: SOURCE_API},
         annotations={STARTED_AT: str(accepted_at)},
         tmpfs_mounts=tuple(
-            TmpfsMount(
-                volume.path, volume.tmpfs.size, volume.tmpfs.mode, volume.tmpfs.gid, volume.tmpfs.huge_pages
-            )
+            TmpfsMount(volume.path, volume.tmpfs.size, volume.tmpfs.mode, volume.tmpfs.gid, volume.tmpfs.huge_pages)
             for volume in volumes.values()
             if volume.tmpfs is not None
         ),

@@ -111,9 +111,7 @@ class VolumeSet:
                     errno=error.errno,
                 ) from error
 
-    def prepare_mounts(
-        self, pod: Pod, container: Container | EphemeralContainer, attempt: int, spares: Spares
-    ) -> None:
+    def prepare_mounts(self, pod: Pod, container: Container | EphemeralContainer, attempt: int, spares: Spares) -> None:
         """Make the file for the termination message.
 
         Raises

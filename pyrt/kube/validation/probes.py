@@ -35,7 +35,7 @@ def validate_probes(container: Container, grace: int | None, path: str) -> list[
 
 
 def validate_hooks(container: Container, grace: int | None, path: str) -> list[FieldError]:
-    """postStart and preStop of a container."""
+    """PostStart and preStop of a container."""
     lifecycle = container.lifecycle
     if lifecycle is None:
         return []

@@ -157,9 +157,11 @@ def test_a_change_that_a_pod_does_not_allow(daemon, pod):
     daemon.create(pod("web", "sleep 1000"))
     said = daemon.pyrt("apply", "-f", "-", stdin=json.dumps(pod("web", "sleep 2000")))
     assert said.code == 1
-    assert said.err.startswith(
-        'The Pod "web" is invalid: spec: Forbidden: pod updates may not change fields other than'
+    warning, refusal = said.err.split("\n", 1)
+    assert warning.startswith(
+        "Warning: resource pods/web is missing the kubectl.kubernetes.io/last-applied-configuration"
     )
+    assert refusal.startswith('The Pod "web" is invalid: spec: Forbidden: pod updates may not change fields other than')
 
 
 def test_what_is_not_supported_yet_is_refused_by_name(daemon):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 
+import msgspec
 import pytest
 
 from tests.integration.daemon.conftest import ApiFailure
@@ -43,11 +44,16 @@ def filled(path):
         filler.unlink(missing_ok=True)
 
 
+def without_eviction(config):
+    """A full disk is met by the pods of this module, not answered by taking them away."""
+    return msgspec.structs.replace(config, eviction=msgspec.structs.replace(config.eviction, enabled=False))
+
+
 @pytest.fixture(scope="module")
 def full(layout):
     """A daemon whose root directory and logs are small disks of their own."""
     with (
-        prepared("full") as instance,
+        prepared("full", without_eviction) as instance,
         disk(instance.config.paths.root, "32m"),
         disk(instance.config.paths.logs, "1m"),
     ):
@@ -156,7 +162,7 @@ def test_no_inode_for_a_volume(daemon, pod):
     try:
         (root / "last").touch()
         daemon.create(pod("web", "true", container=mounts, volumes=[{"name": "v", "emptyDir": {}}]))
-        message = daemon.told("web", "FailedMount", "volume v")
+        message = daemon.told("web", "FailedMount", 'volume "v" :')
         assert NO_SPACE in message
     finally:
         (root / "last").unlink()

@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -71,16 +72,19 @@ def test_follow_goes_across_rotation(daemon, pod):
 def test_a_follower_that_leaves_is_forgotten(daemon, pod):
     daemon.create(pod("web", FOREVER))
     daemon.running("web")
-    for _ in range(3):
-        send(daemon.socket, Request("GET", f"{PODS}/web/log?follow=true", {}), timeout=PATIENCE).close()
 
     def inotify():
-        from pathlib import Path
-
         fds = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
         return sum("inotify" in str(fd.readlink()) for fd in fds if fd.is_symlink())
 
-    daemon.until(lambda: inotify() == 0)
+    before = daemon.until(inotify)  # the watch of the static pods' directory
+    followers = [
+        send(daemon.socket, Request("GET", f"{PODS}/web/log?follow=true", {}), timeout=PATIENCE) for _ in range(3)
+    ]
+    daemon.until(lambda: inotify() > before)
+    for follower in followers:
+        follower.close()
+    daemon.until(lambda: inotify() == before)
 
 
 # --- exec -----------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def test_an_empty_directory_is_the_groups(daemon, name, pod, medium):
 
 @pytest.mark.core
 def test_what_is_in_a_claim_becomes_the_groups(storage, name, pod):  # noqa: F811
-    outside = storage.config.paths.root / "outside"
+    outside = storage.config.paths.root / "outside-of-fs-group"
     outside.touch(mode=0o600)
     script = f"mkdir /data/d; touch /data/d/f; chmod 500 /data/d; chmod 400 /data/d/f; ln -s {outside} /data/link"
     storage.apply(claim("data"), pod(script, container=MOUNT, volumes=of("data")))

@@ -242,7 +242,7 @@ def test_everything_survives_the_daemon(own_daemon, name, pod):
 
 def test_a_hostile_directory_is_removed_and_nothing_else(storage, name, pod):
     """A claim's content is the container's: links lead the removal nowhere."""
-    outside = storage.config.paths.root / "outside"
+    outside = storage.config.paths.root / "outside-of-claims"
     outside.mkdir(exist_ok=True)
     (outside / "kept").touch()
     script = f"ln -s {outside} /data/link; mkdir -p /data/a/b; ln -s ../../../.. /data/a/b/up; chmod 0 /data/a"

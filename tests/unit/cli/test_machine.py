@@ -238,7 +238,8 @@ def test_completion_scripts(shell: str, pyrt: Pyrt) -> None:
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("pyrt des", {"describe"}), ("pyrt logs w", {"web"}), ("pyrt get p", {"pods", "persistentvolumes", "persistentvolumeclaims"}), ("pyrt get pod/d", {"pod/db"}),
+    [("pyrt des", {"describe"}), ("pyrt logs w", {"web"}), ("pyrt get pod/d", {"pod/db"}),
+     ("pyrt get p", {"pods", "persistentvolumes", "persistentvolumeclaims"}),
      ("pyrt delete pod ", {"web", "db"}), ("pyrt image pu", {"pull"})],
 )  # fmt: skip
 def test_completion(server: Server, monkeypatch: pytest.MonkeyPatch, words: str, expected: set[str]) -> None:
