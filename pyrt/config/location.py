@@ -14,6 +14,7 @@ DEFAULT_CONFIG_FILE = "/etc/pyrt/config.toml"
 DEFAULT_RUN = "/run/pyrt"
 DEFAULT_SOCKET = DEFAULT_RUN + "/pyrt.sock"
 SOCKET_NAME = "pyrt.sock"
+CRI_SOCKET_NAME = "cri.sock"
 
 
 def config_file(explicit: str | None = None) -> str:

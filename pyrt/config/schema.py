@@ -13,9 +13,10 @@ from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueE
 from pathlib import Path
 from typing import Any, Literal
 
+from pyrt.config.cri import Cri
 from pyrt.config.eviction import Eviction
 from pyrt.config.images import Images
-from pyrt.config.location import SOCKET_NAME
+from pyrt.config.location import CRI_SOCKET_NAME, SOCKET_NAME
 from pyrt.config.section import QUANTITY, Bytes, Section, absolute, require
 
 _IDS_END = 2**32 - 65536
@@ -306,6 +307,7 @@ class Config(Section, frozen=True, kw_only=True):
     eviction: Eviction = Eviction()
     static_pods: StaticPods = StaticPods()
     api: Api = Api()
+    cri: Cri = Cri()
 
     def __post_init__(self) -> None:
         require(
@@ -318,6 +320,11 @@ class Config(Section, frozen=True, kw_only=True):
     def api_socket(self) -> Path:
         """Where the API listens."""
         return self.api.socket if self.api.socket is not None else self.paths.run / SOCKET_NAME
+
+    @property
+    def cri_socket(self) -> Path:
+        """Where CRI is served, if it is."""
+        return self.cri.socket if self.cri.socket is not None else self.paths.run / CRI_SOCKET_NAME
 
 
 def decode_scalar(kind: type, value: Any) -> Any:

@@ -89,6 +89,7 @@ class Daemon:
         storage.start()
         static.start()
         await self._listen(self._api)
+        await self._open_cri()
         log.info(
             "serving %s: %d pods, %d images, ready in %.0f ms",
             config.api_socket,
@@ -96,6 +97,17 @@ class Daemon:
             len(self.images.list()),
             (time.monotonic() - begun) * 1000,
         )
+
+    async def _open_cri(self) -> None:
+        if not self.config.cri.enabled:
+            return
+        # Imported now: gRPC weighs several MiB and 0.1 s, for those alone who use it.
+        from pyrt.cri.server import CriServer
+        from pyrt.cri.server import Parts as CriParts
+
+        server = CriServer(CriParts(self.config, self.store, self.runtime, self.images))
+        await server.start()
+        self._undo.push_async_callback(server.stop)
 
     def _images_in_use(self) -> set[ImageId]:
         return self.runtime.images_in_use()
