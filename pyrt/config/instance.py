@@ -6,6 +6,7 @@ import hashlib
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from pyrt.config.cni import Cni
 from pyrt.config.schema import Cgroup, Config, Network, Node, Paths
 
 _V4_BASE = int(IPv4Address("10.232.0.0"))
@@ -36,5 +37,6 @@ def for_instance(directory: Path, name: str) -> Config:
             interface_prefix=f"t{tag}",
             nft_table=f"pyrt_{tag}",
         ),
+        cni=Cni(conf_dir=directory / "cni", netns_dir=directory / "run" / "netns"),
         cgroup=Cgroup(driver="cgroupfs", parent=f"pyrt-{safe}-{tag}"),
     )

@@ -13,6 +13,7 @@ from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueE
 from pathlib import Path
 from typing import Any, Literal
 
+from pyrt.config.cni import Cni
 from pyrt.config.cri import Cri
 from pyrt.config.eviction import Eviction
 from pyrt.config.images import Images
@@ -300,6 +301,7 @@ class Config(Section, frozen=True, kw_only=True):
     paths: Paths = Paths()
     node: Node = Node()
     network: Network = Network()
+    cni: Cni = Cni()
     cgroup: Cgroup = Cgroup()
     images: Images = Images()
     logs: Logs = Logs()
