@@ -25,6 +25,8 @@ struct pyrt_mount_attr { uint64_t attr_set; uint64_t attr_clr; uint64_t propagat
 int plan_decode(struct plan *p, const void *buf, size_t len, size_t *where);
 int plan_play(const struct plan *p, const int *fds, size_t nfds, struct plan_failure *why);
 int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int *stdio, struct plan_child *child);
+int plan_launch(const struct plan *p, const int *fds, size_t nfds, const int *stdio, int program_fd, int plan_fd,
+                unsigned preserved, struct plan_child *child);
 void plan_forget_born(volatile pid_t *born);
 const char *plan_op_name(uint32_t code);
 const char *plan_op_signature(uint32_t code);

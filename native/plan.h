@@ -59,6 +59,12 @@ struct plan_child {
  * errno. The caller reaps child->pid. */
 int plan_spawn(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], struct plan_child *child);
 
+/* The same by a program of its own: program_fd is native/init_main.c's executable, plan_fd the file that holds the plan of
+ * which p is the decoded form. So the child has nothing of the caller's memory, and what it shows of itself as /proc/PID/exe
+ * is what the caller passes (a sealed copy). The descriptors 3 to 2 + preserved are left to it as they are. */
+int plan_launch(const struct plan *p, const int *fds, size_t nfds, const int stdio[3], int program_fd, int plan_fd,
+                unsigned preserved, struct plan_child *child);
+
 /* No more is to be learned from child->born. NULL is fine. */
 void plan_forget_born(volatile pid_t *born);
 

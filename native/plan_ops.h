@@ -28,7 +28,7 @@
 /* Grows with every new operation. What is there stays as it is: an operation that is to mean something else, or to have other
  * arguments, gets another code. So a pod process plays every plan of its version or of an earlier one. */
 #ifndef PLAN_VERSION /* a test builds an earlier one */
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 #endif
 
 #define PLAN_MAGIC 0x31505950u /* "PYP1" */
@@ -110,7 +110,9 @@
 	X(67, SESSION_KEYRING, "")    /* a new one without a name: nothing of the runtime's or another container's keys */ \
 	X(68, EFFECTIVE_IDS, "uu")     /* uid, gid, of what the player makes too; capabilities stay as they are */            \
 	X(69, CLOSE_FDS, "")          /* the table and all slots: nothing of them is left to be taken */                   \
-	X(70, BIRTH, "q")             /* CLONE_NEW*: go on in a new process, our parent's child, in the PID namespace that children are born into */
+	X(70, BIRTH, "q")             /* CLONE_NEW*: go on in a new process, our parent's child, in the PID namespace that children are born into */ \
+	X(71, GATE, "f")              /* listening socket: as WAIT; then wait for the one who connects and writes a byte, and report to it from there on */ \
+	X(72, TIME_NAMESPACE, "fb")   /* our own procfs, lines for timens_offsets: a new time namespace with these, and into it */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -118,6 +120,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 71u /* one more than the highest code */
+#define PLAN_OP_LIMIT 73u /* one more than the highest code */
 
 #endif

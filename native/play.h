@@ -46,6 +46,10 @@ static inline const char *text(const struct arg *a)
 /* Play every operation; used by plan_play and by the child of plan_spawn. */
 int player_run(const struct plan *p, const int *fds, int report_fd, const volatile pid_t *born, struct plan_failure *why);
 
+/* play_spawn.c: clone3, into the PID namespace (or that of the pidfd) pidns_fd unless it is -1. */
+struct clone_args;
+pid_t clone_into(struct clone_args *args, int pidns_fd);
+
 /* play_mount.c: attach a detached tree at what target holds; a copy of the mount that fd leads to. */
 int attach_tree(int tree, int target);
 int clone_tree(int fd, int recursive);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,24 @@ int do_OOM_SCORE_ADJ(struct player *pl, const struct arg *a)
 		return -1;
 	}
 	return 0;
+}
+
+/* time_namespaces(7): unshare(2) makes the one that children are born into; its clocks can be set until somebody is in it. */
+int do_TIME_NAMESPACE(struct player *pl, const struct arg *a)
+{
+	int proc = player_fd(pl, &a[0]);
+
+	if (unshare(CLONE_NEWTIME) != 0)
+		return -1;
+	if (a[1].len > 0) {
+		AUTO_FD offsets = proc_open(proc, "self/timens_offsets", O_WRONLY);
+		if (offsets < 0 || write_all(offsets, a[1].data, a[1].len) != 0)
+			return -1;
+	}
+	/* A magic link, which no path of a container's is resolved through: this procfs is ours. */
+	AUTO_FD self = sys_openat2(proc, "self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_XDEV);
+	AUTO_FD made = self < 0 ? -1 : openat(self, "time_for_children", O_RDONLY | O_CLOEXEC);
+	return made < 0 ? -1 : setns(made, CLONE_NEWTIME);
 }
 
 /* The inode of a PID namespace: of the process pid ("1", "self") of a procfs. */

@@ -231,6 +231,32 @@ int do_WAIT(struct player *pl, const struct arg *a)
 	return n < 0 ? -1 : 0;
 }
 
+/* The one who made us has written down who we are; nobody has to be there until somebody starts us, and whoever begins to do
+ * so may die half-way. So a connection counts only once its byte has come, and until then there may be others. */
+int do_GATE(struct player *pl, const struct arg *a)
+{
+	struct plan_failure here = {.index = pl->index, .err = 0};
+	int listening = player_fd(pl, &a[0]);
+
+	if (do_WAIT(pl, a) != 0)
+		return -1;
+	for (;;) {
+		AUTO_FD caller = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		char go = 0;
+		ssize_t n = 0;
+
+		if (caller < 0 && errno != EINTR && errno != ECONNABORTED)
+			return -1;
+		if (caller < 0 || send(caller, &here, sizeof here, MSG_NOSIGNAL) < 0)
+			continue;
+		do
+			n = recv(caller, &go, 1, 0);
+		while (n < 0 && errno == EINTR);
+		if (n == 1)
+			return dup3(caller, pl->report_fd, O_CLOEXEC) < 0 ? -1 : 0;
+	}
+}
+
 /* Pointers to the strings of a vector, and a NULL. The end of what was written. */
 static char **point_at(char **out, const struct arg *vector)
 {

@@ -100,7 +100,7 @@ static _Noreturn void child(const struct plan *p, const int *fds, const int stdi
 
 /* clone3, born into the PID namespace that pidns_fd refers to. setns(2) with a PID namespace only changes where the
  * calling thread's next children go. */
-static pid_t clone_into(struct clone_args *args, int pidns_fd)
+pid_t clone_into(struct clone_args *args, int pidns_fd)
 {
 	AUTO_FD self = -1;
 	pid_t pid = -1;

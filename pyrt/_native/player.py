@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,40 @@ def plan_spawn(plan: bytes, fds: Sequence[int] = (), stdio: tuple[int, int, int]
     del buffer
     lib.plan_forget_born(child.born)
     return Child(int(child.pid), int(child.pidfd), int(child.report_fd))
+
+
+def plan_launch(
+    plan: bytes,
+    program_fd: int,
+    fds: Sequence[int] = (),
+    stdio: tuple[int, int, int] = (-1, -1, -1),
+    preserved: int = 0,
+) -> tuple[Child, Any]:
+    """As :func:`plan_spawn`, by ``pyrt-init``: ``program_fd`` is its executable, of which the child shows nothing else.
+
+    The descriptors 3 to 2 + ``preserved`` are left to the program. Second in the answer is what :func:`born` reads of a
+    plan with a second birth.
+    """
+    from pyrt._native.processes import memfd
+
+    decoded, buffer = _decode(plan)
+    child = ffi.new("struct plan_child *")
+    plan_fd = memfd("plan", plan)
+    try:
+        if lib.plan_launch(
+            decoded, ffi.new("int[]", list(fds)), len(fds), ffi.new("int[3]", list(stdio)), program_fd, plan_fd,
+            preserved, child,
+        ):  # fmt: skip
+            fail("clone3")
+    finally:
+        os.close(plan_fd)
+    del buffer
+    return Child(int(child.pid), int(child.pidfd), int(child.report_fd)), child.born
+
+
+def born(page: Any) -> int:
+    """The process that a plan's second birth made, 0 before that."""
+    return int(page[0]) if page != ffi.NULL else 0
 
 
 def read_report(data: bytes) -> Failure | None:

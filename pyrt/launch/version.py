@@ -11,7 +11,7 @@ import struct
 from pyrt.launch.encoding import HEADER
 from pyrt.launch.operations import OPERATIONS, Operation
 
-VERSION = 2
+VERSION = 3
 """PLAN_VERSION of native/plan_ops.h."""
 
 _RECORD = struct.Struct("=II")

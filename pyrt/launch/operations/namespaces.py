@@ -135,3 +135,20 @@ class UserNamespaceOfNetwork(Operation):
 
     def describe(self) -> str:
         return "find the pod's user namespace"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class TimeNamespace(Operation):
+    """A new time namespace whose clocks have these offsets, and into it (time_namespaces(7))."""
+
+    CODE = 72
+    SIGNATURE = "fb"
+    SINCE = 3
+    proc: int
+    offsets: bytes
+    """Lines of ``clock seconds nanoseconds``; empty: none."""
+
+    def describe(self) -> str:
+        lines = ", ".join(self.offsets.decode().splitlines())
+        return f"unshare time namespace{' with ' + lines if lines else ''}"

@@ -314,3 +314,20 @@ class Birth(Operation):
     def describe(self) -> str:
         new = f" with a new {k.names_of(self.flags, k.NAMESPACE_NAMES)} namespace" if self.flags else ""
         return f"be born anew{new}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Gate(Operation):
+    """As :class:`Wait`; then wait for whoever connects to a socket and sends a byte, and report to them from there on.
+
+    Between the two nobody needs to be there: that is how an OCI container waits to be started.
+    """
+
+    CODE = 71
+    SIGNATURE = "f"
+    SINCE = 3
+    socket: int
+
+    def describe(self) -> str:
+        return "wait to be started"
