@@ -112,6 +112,10 @@ class _Snapshot:
         reason, message = "", ""
         if old.phase in TERMINAL:
             phase, reason, message = old.phase, old.reason, old.message
+        elif verdict_now is not None and not self._all_down():
+            # What still runs holds what the pod was given: it has not failed before all of it has ended (kubelet,
+            # ``mergePodStatus``).
+            phase, reason, message = old.phase or phase, old.reason, old.message
         elif verdict_now is not None:
             phase, reason, message = "Failed", verdict_now.reason, verdict_now.message
         elif old.phase == phase:
