@@ -19,6 +19,7 @@ from pyrt.controllers.static import StaticPodController
 from pyrt.images.service import ImageService
 from pyrt.pods.supervisor import Supervisor
 from pyrt.runtime import Runtime
+from pyrt.runtime.config import Owner
 from pyrt.runtime.status import ContainerState
 from pyrt.store import Store
 
@@ -58,7 +59,7 @@ class System:
     def info(self, call: Call) -> Answer:
         """``GET system/info``."""
         machine = os.uname()
-        containers = self._runtime.list_containers()
+        containers = self._runtime.list_containers(owner=Owner.API)
         config = self._config
         faults = self._static.faults if self._static is not None else {}
         return answer(
@@ -119,7 +120,7 @@ class System:
         used = self._supervisor.images_in_use()
         facts = self._supervisor.facts
         volumes = [facts.pods / pod.metadata.uid / "volumes" for pod in pods]
-        containers = self._runtime.list_containers()
+        containers = self._runtime.list_containers(owner=Owner.API)
         sizes = await asyncio.to_thread(_sizes, (volumes, [facts.logs]))
         writable = 0
         for status in containers:

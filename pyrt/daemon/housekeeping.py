@@ -21,6 +21,7 @@ from pyrt.pods.events import WARNING
 from pyrt.pods.eviction.watch import EvictionWatch
 from pyrt.pods.supervisor import Supervisor
 from pyrt.runtime import Runtime
+from pyrt.runtime.config import Owner
 from pyrt.streams.compression import compress
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Housekeeping:
         while True:
             await asyncio.sleep(_COMPRESS_SECONDS)
             logs = []
-            for status in self._runtime.list_containers():
+            for status in self._runtime.list_containers(owner=Owner.API):  # a kubelet does it for its own
                 with contextlib.suppress(PyrtError):  # it has just gone
                     sandbox = self._runtime.sandbox_status(status.sandbox_id)
                     logs.append(sandbox.config.log_directory / status.config.log_path)

@@ -43,7 +43,7 @@ from pyrt.pods.pulls import ImagePulls
 from pyrt.pods.reconcile import reconcile
 from pyrt.pods.resizing import carry_out
 from pyrt.pods.state import PodState, Stop
-from pyrt.runtime.config import ContainerConfig
+from pyrt.runtime.config import ContainerConfig, Owner
 from pyrt.runtime.errors import ContainerNotFoundError, RuntimeFailure, SandboxError, StartError
 from pyrt.runtime.status import ContainerState
 from pyrt.volumes.errors import VolumeError
@@ -229,7 +229,7 @@ class Actions:
     def _rediscover(self) -> None:
         """After a failure: which sandboxes of this pod are there really?"""
         uid = self._state.pod.metadata.uid
-        for status in self._tools.runtime.list_sandboxes():
+        for status in self._tools.runtime.list_sandboxes(Owner.API):
             if status.config.metadata.uid == uid:
                 self._state.adopt(status.id)
 

@@ -35,6 +35,7 @@ from pyrt.pods.state import Tools
 from pyrt.pods.user_namespaces import UserNamespaces
 from pyrt.pods.worker import PodWorker
 from pyrt.runtime import Runtime
+from pyrt.runtime.config import Owner
 from pyrt.runtime.status import RuntimeEvent, SandboxStatus
 from pyrt.store import Conflict, NotFound, Store, StoredObject, StoreError
 from pyrt.volumes import memory
@@ -113,11 +114,7 @@ class Supervisor:
         self.events.start()
 
     def _own_sandboxes(self) -> list[SandboxStatus]:
-        return [
-            sandbox
-            for sandbox in self._runtime.list_sandboxes()
-            if sandbox.config.labels.get(translate.SOURCE_LABEL) == translate.SOURCE_API
-        ]
+        return self._runtime.list_sandboxes(Owner.API)
 
     def _collect_orphans(self) -> None:
         for value in dict(self._leftovers.items()).values():
@@ -147,10 +144,10 @@ class Supervisor:
 
     def _on_event(self, event: RuntimeEvent) -> None:
         try:
-            uid = self._runtime.sandbox_status(event.sandbox_id).config.metadata.uid
+            config = self._runtime.sandbox_status(event.sandbox_id).config
         except PyrtError:
             return  # it is gone, and with it what there was to do
-        worker = self._workers.get(uid)
+        worker = self._workers.get(config.metadata.uid) if config.owner is Owner.API else None
         if worker is not None:
             worker.wake()
 
@@ -237,11 +234,11 @@ class Supervisor:
     def users_of(self, image: ImageId) -> list[str]:
         """The pods (``namespace/name``) that have containers of an image, or a volume."""
         names = set()
-        for status in self._runtime.list_containers():
+        for status in self._runtime.list_containers(owner=Owner.API):
             if status.config.image.id == image:
                 meta = self._runtime.sandbox_status(status.sandbox_id).config.metadata
                 names.add(f"{meta.namespace}/{meta.name}")
-        for sandbox in self._runtime.list_sandboxes():
+        for sandbox in self._own_sandboxes():
             if any(mount.image == image for mount in sandbox.config.image_mounts):
                 names.add(f"{sandbox.config.metadata.namespace}/{sandbox.config.metadata.name}")
         return sorted(names)

@@ -40,9 +40,6 @@ from pyrt.runtime.config import (
 )
 from pyrt.volumes.types import PreparedVolume
 
-SOURCE_LABEL: Final = "pyrt.dev/source"
-"""Who a sandbox belongs to; the CRI server's have another value."""
-SOURCE_API: Final = "api"
 BACK_OFF: Final = "pyrt.dev/back-off"
 RESOURCES: Final = "pyrt.dev/resources"
 """What a container's cgroup has, in the spec's words: a resize compares with it."""
@@ -112,7 +109,6 @@ def sandbox_config(
         sysctls={sysctl.name: sysctl.value for sysctl in spec.security_context.sysctls}
         if spec.security_context
         else {},
-        labels={SOURCE_LABEL: SOURCE_API},
         annotations={STARTED_AT: str(accepted_at)},
         tmpfs_mounts=tuple(
             TmpfsMount(volume.path, volume.tmpfs.size, volume.tmpfs.mode, volume.tmpfs.gid, volume.tmpfs.huge_pages)
@@ -210,7 +206,6 @@ def container_config(
         ),
         pid_target=pid_target,
         stop_signal=(container.lifecycle.stop_signal or "") if container.lifecycle is not None else "",
-        labels={SOURCE_LABEL: SOURCE_API},
         annotations=_annotations(container.resources, back_off),
     )
 

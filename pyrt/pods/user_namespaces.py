@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pyrt.launch.context import UserNamespace
 from pyrt.pods.errors import SandboxConfigError
+from pyrt.runtime.config import Owner
 from pyrt.runtime.status import SandboxState, SandboxStatus
 
 
@@ -44,7 +45,7 @@ class UserNamespaces:
         :class:`SandboxConfigError` when all are taken.
         """
         given = {
-            sandbox.config.metadata.uid: sandbox.config.user_namespace
+            _holder(sandbox): sandbox.config.user_namespace
             for sandbox in self._sandboxes()
             if sandbox.config.user_namespace is not None and sandbox.state is SandboxState.READY
         } | self._coming
@@ -70,3 +71,8 @@ class UserNamespaces:
                 f"all {ranges.count} ranges of ids are taken (runtime.userns_max_pods)", operation="hostUsers"
             )
         return number
+
+
+def _holder(sandbox: SandboxStatus) -> str:
+    """The pod's uid; of a kubelet's sandbox, whose pod's uid may be the same, the sandbox's own."""
+    return sandbox.config.metadata.uid if sandbox.config.owner is Owner.API else sandbox.id

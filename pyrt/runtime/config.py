@@ -24,6 +24,15 @@ class NamespaceMode(enum.Enum):
     NODE = "node"
 
 
+class Owner(enum.Enum):
+    """Through which door a sandbox came. Those of one door never see the other's, whatever they are called."""
+
+    API = "api"
+    """The operator's pods."""
+    CRI = "cri"
+    """A kubelet's."""
+
+
 @dataclass(frozen=True, slots=True)
 class PodMetadata:
     """The identity of a sandbox (CRI ``PodSandboxMetadata``)."""
@@ -83,7 +92,8 @@ class SandboxConfig:
     pid: NamespaceMode = NamespaceMode.CONTAINER
     ipc: NamespaceMode = NamespaceMode.POD
     cgroup_parent: str = ""
-    """The pod's cgroup, relative to the configured root: ``burstable/pod<uid>``. Containers are its children."""
+    """The pod's cgroup, relative to the configured root: ``burstable/pod<uid>``. Containers are its children. With a
+    leading slash it is somebody else's, a kubelet's, and relative to the root of each hierarchy."""
     resources: Resources = field(default_factory=Resources)
     user_namespace: UserNamespace | None = None
     """The pod's own ids; ``None``: the host's."""
@@ -95,6 +105,11 @@ class SandboxConfig:
     """Memory-backed volumes: mounted by the pod process in its own mount namespace, gone with it."""
     image_mounts: tuple[ImageMount, ...] = ()
     """Image volumes, likewise."""
+    privileged: bool = False
+    """Whether a kubelet has said that containers of it may be privileged."""
+    owner: Owner = Owner.API
+    request: bytes = b""
+    """What the owner was asked for, in its own words: kept for it, and never looked at here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,10 @@ class Mount:
     """Make what is missing of ``sub_path``, as directories."""
     description: str = ""
     """For errors and ``explain``: ``emptyDir cache``."""
+    make_host_path: bool = False
+    """Make a directory where ``host_path`` does not exist."""
+    options: tuple[str, ...] = ()
+    """More of mount(8)'s words about the mount: ``noexec``, ``nosuid``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +198,8 @@ class ContainerSecurity:
     add_capabilities: tuple[str, ...] = ()
     """``NET_ADMIN`` or ``ALL``: without the ``CAP_`` prefix."""
     drop_capabilities: tuple[str, ...] = ()
+    ambient_capabilities: tuple[str, ...] = ()
+    """Added too, and kept by a user that is not root, across execve (capabilities(7), "ambient")."""
     no_new_privileges: bool = False
     readonly_rootfs: bool = False
     seccomp: Seccomp = field(default_factory=Seccomp)
@@ -186,6 +207,10 @@ class ContainerSecurity:
     """The name of a profile that the kernel has loaded; empty: none."""
     unmasked_proc: bool = False
     """procMount: Unmasked."""
+    masked_paths: tuple[str, ...] | None = None
+    """Hidden from the container; ``None``: Kubernetes' list."""
+    readonly_paths: tuple[str, ...] | None = None
+    """Likewise."""
     rlimits: dict[str, tuple[int, int]] = field(default_factory=dict)
     """``RLIMIT_NOFILE`` -> (soft, hard)."""
     oom_score_adj: int | None = None
@@ -214,8 +239,12 @@ class ContainerConfig:
     tty: bool = False
     resources: Resources = field(default_factory=Resources)
     security: ContainerSecurity = field(default_factory=ContainerSecurity)
+    pid: NamespaceMode | None = None
+    """Whose PID namespace it has; ``None``: as the sandbox says."""
     pid_target: str = ""
     """The id of the container whose PID namespace is joined (ephemeral containers); empty for none."""
     stop_signal: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    request: bytes = b""
+    """As :attr:`SandboxConfig.request`."""

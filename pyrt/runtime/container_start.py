@@ -11,6 +11,7 @@ from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.plan import Plan
+from pyrt.runtime.config import Owner
 from pyrt.runtime.container_create import compile_plan
 from pyrt.runtime.container_exit import finish
 from pyrt.runtime.core import Core
@@ -81,7 +82,7 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
                     stdin=config.stdin,
                     stdin_once=config.stdin_once,
                     tty=config.tty,
-                    log_max_size=int(core.config.logs.max_size),
+                    log_max_size=_rotated_at(core, record),
                     log_max_files=core.config.logs.max_files,
                 ),
                 target=pid_target(core.sandboxes[record.sandbox_id], record),
@@ -123,6 +124,12 @@ def log_path(core: Core, record: ContainerRecord) -> Path | None:
     """The container's log file, absolute; ``None`` for CRI clients that want none."""
     directory = core.sandboxes[record.sandbox_id].config.log_directory
     return directory / record.config.log_path if str(record.config.log_path) not in ("", ".") else None
+
+
+def _rotated_at(core: Core, record: ContainerRecord) -> int:
+    """Bytes; 0, never: a kubelet rotates the logs of its containers itself, and asks to have them opened anew."""
+    owner = core.sandboxes[record.sandbox_id].config.owner
+    return int(core.config.logs.max_size) if owner is Owner.API else 0
 
 
 async def start_container(core: Core, container_id: ContainerId) -> None:

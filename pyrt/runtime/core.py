@@ -21,6 +21,7 @@ from pyrt.launch.features import probe
 from pyrt.launch.plan import Plan
 from pyrt.network import Network
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
+from pyrt.runtime.config import Owner, PodMetadata
 from pyrt.runtime.container_spec import HostFacts
 from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
 from pyrt.runtime.mountpoints import make_mountpoints
@@ -74,8 +75,8 @@ class Core:
         """The containers of each sandbox, in the order of their creation."""
         self.pods: dict[SandboxId, PodProcess] = {}
         """Connected pod processes."""
-        self.flights: dict[tuple[str, str, str, int], asyncio.Future[SandboxRecord]] = {}
-        """Sandboxes being made, by (namespace, name, uid, attempt): a second request waits for the first."""
+        self.flights: dict[tuple[Owner, PodMetadata], asyncio.Future[SandboxRecord]] = {}
+        """Sandboxes being made: a second request for the same one waits for the first."""
         self.programs: dict[ContainerId, Plan] = {}
         """Plans of containers that are made and not started; compiled again when they are not here."""
         self.specs: dict[ContainerId, Config] = {}

@@ -24,7 +24,7 @@ from pyrt.runtime import (
     usage,
 )
 from pyrt.runtime import recover as recovery
-from pyrt.runtime.config import ContainerConfig, Resources, SandboxConfig
+from pyrt.runtime.config import ContainerConfig, Owner, Resources, SandboxConfig
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import StateError
 from pyrt.runtime.poderrors import PodProcessError
@@ -118,9 +118,9 @@ class Runtime:
         """Raises :class:`SandboxNotFoundError`."""
         return self._core.sandbox(sandbox_id).status()
 
-    def list_sandboxes(self) -> list[SandboxStatus]:
-        """All, oldest first. One that is being made is NOT_READY."""
-        return [record.status() for record in self._core.sandboxes.values()]
+    def list_sandboxes(self, owner: Owner | None = None) -> list[SandboxStatus]:
+        """All, or those of one owner, oldest first. One that is being made is NOT_READY."""
+        return [r.status() for r in self._core.sandboxes.values() if owner is None or r.config.owner is owner]
 
     def images_in_use(self) -> set[ImageId]:
         """Images that containers of any kind run on, or that sandboxes have mounted."""
@@ -161,10 +161,15 @@ class Runtime:
         """Raises :class:`ContainerNotFoundError`."""
         return self._core.container(container_id).status()
 
-    def list_containers(self, sandbox_id: SandboxId | None = None) -> list[ContainerStatus]:
-        """All, or those of one sandbox (none if it is not known), oldest first."""
+    def list_containers(
+        self, sandbox_id: SandboxId | None = None, *, owner: Owner | None = None
+    ) -> list[ContainerStatus]:
+        """All, or those of one sandbox (none if it is not known), or of one owner's sandboxes, oldest first."""
         records = self._core.containers if sandbox_id is None else self._core.members.get(sandbox_id, {})
-        return [record.status() for record in records.values()]
+        if owner is None:
+            return [record.status() for record in records.values()]
+        of = self._core.sandboxes
+        return [record.status() for record in records.values() if of[record.sandbox_id].config.owner is owner]
 
     async def update_resources(
         self, container_id: ContainerId, resources: Resources, annotations: Mapping[str, str] | None = None

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from pyrt.ids import SandboxId
+from pyrt.runtime.config import Owner
 from pyrt.runtime.container_exit import KILLED, UNKNOWN_EXIT_CODE, cgroup_of, container_exited, finish
 from pyrt.runtime.core import Core
 from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
@@ -74,7 +75,8 @@ def take_exits(core: Core, record: SandboxRecord) -> None:
     """Finish every container of a sandbox whose pod process is gone, from the files in its run directory.
 
     A container with a start and no exit was killed with the pod; one without either, after a reboot, ended nobody
-    knows how. One that was made and never started goes: it cannot be started here any more.
+    knows how. One that was made and never started goes: it cannot be started here any more. A kubelet's stays as it is
+    until it is removed: its id has been given away.
     """
     containers = [c for c in core.members.get(record.id, {}).values() if c.state is not ContainerState.EXITED]
     if not containers:
@@ -91,7 +93,8 @@ def take_exits(core: Core, record: SandboxRecord) -> None:
         elif container.state is ContainerState.CREATED and container.id in core.starting:
             continue  # whoever waits for its start hears of it, and puts it down
         elif container.state is ContainerState.CREATED and record.boot == core.boot:
-            discard(core, container)
+            if record.config.owner is Owner.API:
+                discard(core, container)
         else:
             # After a reboot also what the database has as made only: its start is written a moment later.
             code = UNKNOWN_EXIT_CODE if record.boot != core.boot else KILLED

@@ -19,7 +19,7 @@ from pyrt.errors import PyrtError
 from pyrt.ids import new_sandbox_id
 from pyrt.launch.plan import Plan
 from pyrt.network.types import Attachment
-from pyrt.runtime.config import NamespaceMode, SandboxConfig
+from pyrt.runtime.config import NamespaceMode, Owner, PodMetadata, SandboxConfig
 from pyrt.runtime.container_create import cgroup_place
 from pyrt.runtime.container_exit import container_exited
 from pyrt.runtime.core import Core
@@ -226,9 +226,8 @@ async def run_sandbox(core: Core, config: SandboxConfig) -> SandboxRecord:
     return birth.record
 
 
-def _key(config: SandboxConfig) -> tuple[str, str, str, int]:
-    meta = config.metadata
-    return meta.namespace, meta.name, meta.uid, meta.attempt
+def _key(config: SandboxConfig) -> tuple[Owner, PodMetadata]:
+    return config.owner, config.metadata
 
 
 async def find(core: Core, config: SandboxConfig) -> SandboxRecord | None:
@@ -240,7 +239,7 @@ async def find(core: Core, config: SandboxConfig) -> SandboxRecord | None:
     if waiting is not None:
         return await asyncio.shield(waiting)
     for record in core.sandboxes.values():
-        if record.config.metadata == config.metadata:
+        if record.config.metadata == config.metadata and record.config.owner is config.owner:
             if record.stopped:
                 raise SandboxError(
                     "a stopped sandbox of the same attempt exists; remove it, or ask for the next attempt",

@@ -149,13 +149,13 @@ class MemoryRuntime:
         Path(directory).mkdir(exist_ok=True)
         (Path(directory) / name).touch()
 
-    def list_sandboxes(self):
+    def list_sandboxes(self, owner=None):
         return list(self.sandboxes.values())
 
     def images_in_use(self):
         return {status.config.image.id for status in self.containers.values()}
 
-    def list_containers(self, sandbox_id=None):
+    def list_containers(self, sandbox_id=None, *, owner=None):
         return [c for c in self.containers.values() if sandbox_id is None or c.sandbox_id == sandbox_id]
 
 

@@ -14,6 +14,7 @@ from pyrt.pods.apparmor import apparmor_profile, asks_for_apparmor
 from pyrt.pods.errors import ContainerConfigError, SandboxConfigError
 from pyrt.pods.privileges import check_non_root
 from pyrt.pods.user_namespaces import IdRanges, UserNamespaces
+from pyrt.runtime.config import Owner
 from pyrt.runtime.status import SandboxState
 
 
@@ -103,12 +104,14 @@ class Meta:
 class Config:
     metadata: Meta
     user_namespace: UserNamespace | None
+    owner: Owner = Owner.API
 
 
 @dataclass
 class Sandbox:
     config: Config
     state: SandboxState = SandboxState.READY
+    id: str = "0" * 64
 
 
 def sandbox(uid: str, first: int | None, length: int = 65536, *, ready: bool = True) -> Sandbox:
@@ -118,6 +121,12 @@ def sandbox(uid: str, first: int | None, length: int = 65536, *, ready: bool = T
 
 def ranges(*sandboxes: Sandbox, count: int = 3) -> UserNamespaces:
     return UserNamespaces(IdRanges(65536, 65536, count), lambda: sandboxes)  # type: ignore[arg-type, return-value]
+
+
+def test_a_kubelets_pod_of_the_same_uid_is_another():
+    foreign = sandbox("a", 65536)
+    foreign.config.owner = Owner.CRI
+    assert ranges(foreign).take("a").first == 2 * 65536
 
 
 def test_each_pod_has_its_own():
