@@ -15,7 +15,7 @@ from pyrt.launch.defaults import MASKED_PATHS, READONLY_PATHS, default_mounts
 from pyrt.launch.seccomp import load_profile
 from pyrt.launch.seccomp_default import runtime_default
 from pyrt.launch.user import Identity
-from pyrt.runtime.config import ContainerConfig, Mount, NamespaceMode, Propagation, SandboxConfig
+from pyrt.runtime.config import ContainerConfig, ContainerSecurity, Mount, NamespaceMode, Propagation, SandboxConfig
 from pyrt.runtime.container_devices import device_nodes, device_rules
 from pyrt.runtime.errors import InvalidConfigError
 from pyrt.runtime.resources import linux_resources
@@ -113,8 +113,8 @@ def container_config(
             devices=device_nodes(config, facts.devices),
             resources=linux_resources(config.resources, device_rules(config)),
             seccomp=_seccomp(config, capability_names, facts),
-            masked_paths=() if security.privileged or security.unmasked_proc else facts.masked_paths,
-            readonly_paths=() if security.privileged or security.unmasked_proc else READONLY_PATHS,
+            masked_paths=_hidden(security, security.masked_paths, facts.masked_paths),
+            readonly_paths=_hidden(security, security.readonly_paths, READONLY_PATHS),
             rootfs_propagation="rslave" if _needs_slave_root(config) else "",
         ),
     )
@@ -138,10 +138,16 @@ def _capability_sets(names: tuple[str, ...], uid: int) -> LinuxCapabilities:
     return LinuxCapabilities(bounding=names, effective=effective, permitted=effective)
 
 
+def _hidden(security: ContainerSecurity, asked: tuple[str, ...] | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    if security.privileged or security.unmasked_proc:
+        return ()
+    return default if asked is None else asked
+
+
 def namespaces_of(sandbox: SandboxConfig, config: ContainerConfig) -> tuple[LinuxNamespace, ...]:
     """Those made for the container; network, IPC and UTS are the pod process's own and are inherited."""
     names = ["mount", "cgroup"]
-    if sandbox.pid is NamespaceMode.CONTAINER and not config.pid_target:
+    if (config.pid or sandbox.pid) is NamespaceMode.CONTAINER and not config.pid_target:
         names.append("pid")
     return tuple(LinuxNamespace(type=name) for name in names)
 

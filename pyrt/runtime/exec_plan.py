@@ -16,6 +16,7 @@ from pyrt.runtime.config import NamespaceMode
 from pyrt.runtime.container_create import cgroup_place, spec_of
 from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core, Program
+from pyrt.runtime.pid_namespace import pid_mode
 from pyrt.runtime.program import die_with_pod
 from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.tracers import has_to_hide
@@ -54,7 +55,7 @@ def exec_plan(core: Core, record: ContainerRecord, command: tuple[str, ...], *, 
     if tty and not any(variable.startswith("TERM=") for variable in environment):
         environment = (*environment, "TERM=xterm")
     namespaces = k.CLONE_NEWNS | k.CLONE_NEWCGROUP
-    if sandbox.config.pid is not NamespaceMode.NODE:
+    if pid_mode(sandbox, record) is not NamespaceMode.NODE or record.config.pid_target:
         namespaces |= k.CLONE_NEWPID
     plan = compile_exec(
         replace(process, args=command, terminal=tty, env=environment),

@@ -34,11 +34,16 @@ _PROC = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC
 _QUIET = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV
 
 
+def pid_mode(sandbox: SandboxRecord, record: ContainerRecord) -> NamespaceMode:
+    """Whose PID namespace the container has, unless it joins another container's."""
+    return record.config.pid or sandbox.config.pid
+
+
 def pid_target(sandbox: SandboxRecord, record: ContainerRecord) -> str:
     """The process whose PID namespace the container is born into; empty for one of its own, or the host's."""
     if record.config.pid_target:
         return record.config.pid_target
-    return PAUSE_ID if sandbox.config.pid is NamespaceMode.POD else ""
+    return PAUSE_ID if pid_mode(sandbox, record) is NamespaceMode.POD else ""
 
 
 def pause_plan(directory: str, *, proc: str = "", mapped: bool = False) -> Plan:

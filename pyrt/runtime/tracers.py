@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyrt.launch import capabilities
 from pyrt.runtime.config import ContainerSecurity, NamespaceMode
 from pyrt.runtime.core import Core
+from pyrt.runtime.pid_namespace import pid_mode
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.status import ContainerState
 
@@ -15,7 +16,8 @@ def has_to_hide(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> 
     In a user namespace the capability does not reach the runtime's processes; a container in the host's PID namespace,
     or a privileged one, is root on the host with or without it.
     """
-    if sandbox.config.user_namespace is not None or sandbox.config.pid is NamespaceMode.NODE:
+    on_host = pid_mode(sandbox, record) is NamespaceMode.NODE and not record.config.pid_target
+    if sandbox.config.user_namespace is not None or on_host:
         return False
     members = core.members.get(sandbox.id, {})
     space = _pid_space(core, sandbox, record)
@@ -36,7 +38,7 @@ def _pid_space(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> s
         if target is None:
             return record.config.pid_target
         record = target
-    return "" if sandbox.config.pid is NamespaceMode.POD else record.id
+    return "" if pid_mode(sandbox, record) is NamespaceMode.POD else record.id
 
 
 def _traces(security: ContainerSecurity) -> bool:
