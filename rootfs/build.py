@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Build images into an OCI layout directory.
 
-rootfs/build.py --out DIR [RECIPE...]    RECIPE is a file of rootfs/recipes without .py; all but `big` if none is named
+rootfs/build.py --out DIR [RECIPE...]    RECIPE is a file of rootfs/recipes without .py; if none is named, those of the
+                                         demo and the integration tests
 
 The layout can be imported, pushed (scripts/registry push), or named as a mirror in the configuration.
 """
@@ -24,6 +25,7 @@ from rootfs.debian import Packages  # noqa: E402
 from rootfs.layout import Layout  # noqa: E402
 
 DEFAULT_RECIPES = ("busybox", "nginx", "tests")
+CACHE = ROOT / ".cache/rootfs"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -60,11 +62,21 @@ def build(out: Path, recipes: tuple[str, ...], cache: Path) -> None:
         kit.layout.root.rename(out)
 
 
+def cached(recipes: tuple[str, ...]) -> Path:
+    """The layout with these recipes' images, built again if a recipe is newer."""
+    out = CACHE / ("images" if recipes == DEFAULT_RECIPES else "images-" + "-".join(recipes))
+    made = out / "index.json"
+    newest = max(path.stat().st_mtime for kind in ("*.py", "*.c") for path in (ROOT / "rootfs").rglob(kind))
+    if not made.exists() or made.stat().st_mtime < newest:
+        build(out, recipes, CACHE)
+    return out
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=ROOT / ".cache/rootfs")
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("recipes", nargs="*", default=DEFAULT_RECIPES)
     arguments = parser.parse_args()
     build(arguments.out, tuple(arguments.recipes), arguments.cache)

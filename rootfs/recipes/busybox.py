@@ -1,7 +1,7 @@
 """busybox: Debian's static one, with a link for each applet. One layer, as upstream's image.
 
-critest needs more applets than Debian compiles in, and a shell that executes them: its image is to be built from
-Debian's busybox source, in a recipe of its own beside this one.
+critest needs more applets than Debian compiles in, and a shell that executes them: its image is built from Debian's
+busybox source, by the recipe critest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from rootfs.layer import Layer
 from rootfs.layout import Image
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rootfs.build import Kit
 
 NAMES = ("docker.io/library/busybox:latest", "docker.io/library/busybox:1.28")
@@ -36,10 +38,9 @@ nogroup:x:65534:
 """
 
 
-def layer(kit: Kit) -> Layer:
-    """The file system."""
-    tree = kit.packages("busybox-static")
-    program = tree / "bin/busybox"
+def layer(kit: Kit, program: Path | None = None) -> Layer:
+    """The file system, around another static busybox if one is given."""
+    program = program or kit.packages("busybox-static") / "bin/busybox"
     applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
     made = Layer()
     for path in ("bin", "dev", "etc", "home", "proc", "sys", "usr", "usr/bin", "usr/sbin", "var", "var/www", "run"):

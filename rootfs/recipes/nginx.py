@@ -83,22 +83,28 @@ def _wanted(path: str) -> bool:
     return not f"{path}/".startswith(unwanted)
 
 
-def build(kit: Kit) -> None:
+def image(kit: Kit, base: Layer, port: int = 80) -> Image:
     """Three layers: busybox, the packages, the configuration and page."""
-    tree = kit.packages(*_PACKAGES)
-    programs = Layer().tree(tree, _wanted)
+    programs = Layer().tree(kit.packages(*_PACKAGES), _wanted)
     site = Layer()
     for path in ("etc", "etc/nginx", "etc/nginx/conf.d", "usr", "usr/share", "usr/share/nginx", "var", "var/log"):
         site.directory(path)
     for path in ("usr/share/nginx/html", "var/log/nginx", "var/lib", "var/lib/nginx", "run"):
         site.directory(path)
     site.symlink("var/log/nginx/access.log", "/dev/stdout").symlink("var/log/nginx/error.log", "/dev/stderr")
-    site.file("etc/nginx/nginx.conf", _CONF).file("etc/nginx/conf.d/default.conf", _SITE)
+    # Where older images have the file of the pid.
+    site.symlink("var/run", "../run")
+    site.file("etc/nginx/nginx.conf", _CONF).file("etc/nginx/conf.d/default.conf", _SITE.replace("80;", f"{port};"))
     site.file("usr/share/nginx/html/index.html", _PAGE)
     config = {
         "Cmd": ["nginx", "-g", "daemon off;"],
         "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-        "ExposedPorts": {"80/tcp": {}},
+        "ExposedPorts": {f"{port}/tcp": {}},
         "StopSignal": "SIGQUIT",
     }
-    kit.layout.name(kit.layout.image(Image([busybox.layer(kit), programs, site], config)), *NAMES)
+    return Image([base, programs, site], config)
+
+
+def build(kit: Kit) -> None:
+    """One image."""
+    kit.layout.name(kit.layout.image(image(kit, busybox.layer(kit))), *NAMES)
