@@ -1,11 +1,13 @@
 """The one interface to cgroups; v1, v2 and (later) systemd stand behind it.
 
 A cgroup is named by its path below the configured parent, without a leading slash: ``burstable/pod1234`` for a pod,
-``burstable/pod1234/<container id>`` for a container. A driver keeps no state of its own besides what the kernel keeps.
+``burstable/pod1234/<container id>`` for a container. With a leading slash it counts from the root of each hierarchy
+(:mod:`pyrt.cgroups.foreign`). A driver keeps no state of its own besides what the kernel keeps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +45,17 @@ class CgroupDriver(Protocol):
 
     def create_container(self, path: str, resources: LinuxResources | None = None) -> Join:
         """Make a container's cgroup below its pod's and apply its limits and device rules."""
+
+    def create_below(self, parent: str, name: str) -> tuple[Join, tuple[str, ...]]:
+        """Make a cgroup without limits below one that is not ours (:mod:`pyrt.cgroups.foreign`); with it, the names
+        of those above that were missing and have been made.
+        """
+
+    def remove_made(self, paths: Sequence[str]) -> bool:
+        """Remove what :meth:`create_below` had to make. ``False`` while something is left in it."""
+
+    def create(self, path: str, resources: LinuxResources | None = None) -> Join:
+        """A cgroup anywhere below the parent, with what is missing above it (an OCI runtime's cgroupsPath)."""
 
     def update(self, path: str, resources: LinuxResources) -> None:
         """Change limits; what ``resources`` leaves out stays as it is."""

@@ -8,11 +8,13 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.driver import Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
+from pyrt.cgroups.foreign import make_missing, remove_empty
 from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_settings
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.spec import LinuxResources
@@ -24,6 +26,10 @@ _FREEZE_PAUSE = 0.002
 """v1 has no event for a finished freeze: at most one second of looking."""
 
 
+def _as_it_is(_above: str, _directory: str) -> None:
+    """A new cgroup of most controllers needs nothing before processes can be in it."""
+
+
 class V1Driver:
     """See :class:`pyrt.cgroups.driver.CgroupDriver`."""
 
@@ -31,12 +37,13 @@ class V1Driver:
         self.hierarchies = hierarchies
         self.parent = parent
         self._mounts = {h.mount_point: h.controllers for h in hierarchies.v1}
-        self._bases = tuple(f"{h.mount_point}/{parent}" for h in hierarchies.v1)
-        self._of = {c: f"{h.mount_point}/{parent}" for h in hierarchies.v1 for c in h.controllers}
+        below = f"/{parent}" if parent else ""
+        self._bases = tuple(f"{h.mount_point}{below}" for h in hierarchies.v1)
+        self._of = {c: f"{h.mount_point}{below}" for h in hierarchies.v1 for c in h.controllers}
         self.filters_devices = "devices" in self._of
         # What no v1 hierarchy offers may still be found on the cgroup2 mount (hugetlb, typically).
         extra = hierarchies.unified_controllers - self._of.keys()
-        self._unified = f"{hierarchies.unified}/{parent}" if hierarchies.unified is not None and extra else None
+        self._unified = f"{hierarchies.unified}{below}" if hierarchies.unified is not None and extra else None
         self._unified_controllers = extra
 
     def prepare(self) -> None:
@@ -65,6 +72,17 @@ class V1Driver:
                     directory = f"{directory}/{part}"
                     make_directory(directory, mount_point)
 
+    def create(self, path: str, resources: LinuxResources | None = None) -> Join:
+        """A cgroup anywhere below the parent, with what is missing above it (an OCI runtime's cgroupsPath)."""
+        for base in self._bases:
+            if "cpuset" in self._mounts[base.removesuffix(f"/{self.parent}") if self.parent else base]:
+                directory = base
+                for part in path.split("/"):
+                    above, directory = directory, f"{directory}/{part}"
+                    make_directory(directory, base)
+                    self._inherit_cpuset(above, directory)
+        return self._create(path, resources)
+
     @staticmethod
     def _inherit_cpuset(above: str, directory: str) -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):
@@ -72,6 +90,26 @@ class V1Driver:
                 write(f"{directory}/{name}", read(f"{above}/{name}").strip())
         if read(f"{directory}/cgroup.clone_children").strip() != "1":
             write(f"{directory}/cgroup.clone_children", "1")
+
+    def _at(self, base: str, path: str) -> str:
+        """A cgroup's directory in the hierarchy of ``base``."""
+        return f"{base[: -len(self.parent) - 1]}{path}" if path[:1] == "/" else f"{base}/{path}"
+
+    def create_below(self, parent: str, name: str) -> tuple[Join, tuple[str, ...]]:
+        """One directory a hierarchy, and its parents where they are missing. What one hierarchy had is not ours."""
+        made: list[list[str]] = []
+        for base in self._bases:
+            mount_point = base[: -len(self.parent) - 1]
+            prepare = self._inherit_cpuset if "cpuset" in self._mounts[mount_point] else _as_it_is
+            made.append(make_missing(mount_point, parent, prepare))
+        return self._create(f"{parent}/{name}", None), tuple(min(made, key=len, default=()))
+
+    def remove_made(self, paths: Sequence[str]) -> bool:
+        """From every hierarchy."""
+        return remove_empty([*self._mounts, *self._unified_mount()], paths)
+
+    def _unified_mount(self) -> list[str]:
+        return [self._unified[: -len(self.parent) - 1]] if self._unified is not None else []
 
     def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
         """The pod process joins the pod's own cgroup: v1 lets processes and children live side by side."""
@@ -84,7 +122,7 @@ class V1Driver:
     def _create(self, path: str, resources: LinuxResources | None) -> Join:
         tasks = []
         for base in self._bases:
-            directory = f"{base}/{path}"
+            directory = self._at(base, path)
             try:
                 os.mkdir(directory, 0o755)
             except FileExistsError:
@@ -93,6 +131,8 @@ class V1Driver:
                 make_directory(directory, base)
             except OSError as error:
                 raise CgroupError(operation=f"create cgroup {directory}", errno=error.errno) from error
+            if path[:1] == "/" and "cpuset" in self._mounts[base[: -len(self.parent) - 1]]:
+                self._inherit_cpuset(os.path.dirname(directory), directory)
             tasks.append(f"{directory}/tasks")
         unified = None
         if resources is not None:
@@ -113,9 +153,9 @@ class V1Driver:
                 f"this machine has no {' or '.join(sorted(missing)) or 'cgroup2'} controller",
                 operation="set cgroup limits",
             )
-        directory = self._unified
+        directory = self._unified_mount()[0] if path[:1] == "/" else self._unified
         enable = " ".join(f"+{c}" for c in sorted(self._unified_controllers))
-        for part in path.split("/"):
+        for part in path.strip("/").split("/"):
             write(f"{directory}/cgroup.subtree_control", enable)
             directory = f"{directory}/{part}"
             make_directory(directory, self._unified)
@@ -133,7 +173,7 @@ class V1Driver:
             if base is None:
                 elsewhere += group
             else:
-                write_settings(f"{base}/{path}", group)
+                write_settings(self._at(base, path), group)
         return elsewhere
 
     def update(self, path: str, resources: LinuxResources) -> None:
@@ -144,7 +184,7 @@ class V1Driver:
         both = [s for s in settings if s.file in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")]
         if len(both) == 2 and "memory" in self._of:
             total = both[1]
-            current = read_int(f"{self._of['memory']}/{path}/memory.memsw.limit_in_bytes")
+            current = read_int(f"{self._at(self._of['memory'], path)}/memory.memsw.limit_in_bytes")
             if int(total.value) == -1 or int(total.value) > current:
                 settings.remove(total)
                 settings.insert(0, total)
@@ -152,9 +192,9 @@ class V1Driver:
 
     def join(self, path: str) -> Join:
         """Of an existing cgroup; hierarchies in which it was not made are left out."""
-        unified = f"{self._unified}/{path}" if self._unified is not None else None
+        unified = self._at(self._unified, path) if self._unified is not None else None
         return Join(
-            tuple(f"{base}/{path}/tasks" for base in self._bases),
+            tuple(f"{self._at(base, path)}/tasks" for base in self._bases),
             unified if unified is not None and os.path.isdir(unified) else None,
         )
 
@@ -176,12 +216,12 @@ class V1Driver:
     def _freezer(self, path: str) -> str:
         if "freezer" not in self._of:
             raise CgroupError("this machine has no freezer controller", operation=f"freeze {path}")
-        return f"{self._of['freezer']}/{path}/freezer.state"
+        return f"{self._at(self._of['freezer'], path)}/freezer.state"
 
     def processes(self, path: str) -> list[int]:
         """From the first hierarchy: every one lists the same processes."""
         found: list[int] = []
-        for directory in self._tree(f"{self._bases[0]}/{path}"):
+        for directory in self._tree(self._at(self._bases[0], path)):
             text = read_or_none(f"{directory}/cgroup.procs")
             found.extend(map(int, (text or "").split()))
         return found
@@ -197,7 +237,7 @@ class V1Driver:
     def kill(self, path: str) -> int:
         """Standing still first, so that no process can fork away and no process id can be used again in between."""
         frozen = self._of.get("freezer")
-        state = f"{frozen}/{path}/freezer.state" if frozen is not None else None
+        state = f"{self._at(frozen, path)}/freezer.state" if frozen is not None else None
         if state is not None:
             with contextlib.suppress(CgroupError):
                 write(state, "FROZEN")
@@ -214,7 +254,7 @@ class V1Driver:
 
     def stats(self, path: str) -> CgroupStats:
         """cpuacct, cpu, memory and pids; each is zero where it is not mounted."""
-        of = {controller: f"{base}/{path}" for controller, base in self._of.items()}
+        of = {controller: self._at(base, path) for controller, base in self._of.items()}
         memory = of.get("memory", "/nowhere")
         counters = read_keyed(f"{memory}/memory.stat")
         usage = read_int(f"{memory}/memory.usage_in_bytes")
@@ -245,22 +285,25 @@ class V1Driver:
     def oom_kills(self, path: str) -> int:
         """``oom_kill`` of memory.oom_control; 0 without the memory controller."""
         memory = self._of.get("memory")
-        return read_keyed(f"{memory}/{path}/memory.oom_control").get("oom_kill", 0) if memory is not None else 0
+        return read_keyed(f"{self._at(memory, path)}/memory.oom_control").get("oom_kill", 0) if memory else 0
 
     def directories(self, path: str) -> tuple[str, ...]:
         """One a hierarchy."""
-        return tuple(f"{base}/{path}" for base in self._bases)
+        return tuple(self._at(base, path) for base in self._bases)
 
     def remove(self, path: str) -> bool:
         """From every hierarchy; goes on with the others when one is busy."""
         bases = self._bases if self._unified is None else (*self._bases, self._unified)
-        busy = [base for base in bases if not remove_tree(f"{base}/{path}")]
+        busy = [base for base in bases if not remove_tree(self._at(base, path))]
+        if path[:1] == "/" and self._unified is not None:  # where nobody but we makes anything, and only by the way
+            for depth in range(path.count("/") - 1, 0, -1):
+                remove_empty(self._unified_mount(), ["/".join(path.split("/")[: depth + 1])])
         return not busy
 
     def children(self, path: str) -> list[str]:
         """The union over the hierarchies: a half-made cgroup is in some of them only."""
         names: set[str] = set()
         for base in self._bases:
-            with contextlib.suppress(OSError), os.scandir(f"{base}/{path}") as entries:
+            with contextlib.suppress(OSError), os.scandir(self._at(base, path)) as entries:
                 names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         return sorted(names)

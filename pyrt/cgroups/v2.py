@@ -7,12 +7,14 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.device_program import DevicePrograms
 from pyrt.cgroups.driver import SANDBOX_LEAF, Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
+from pyrt.cgroups.foreign import is_foreign, make_missing, remove_empty
 from pyrt.cgroups.settings import v2_settings, write_settings
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.spec import LinuxResources
@@ -32,7 +34,7 @@ class V2Driver:
         self._devices = DevicePrograms()
         self.parent = parent
         self._mount = hierarchies.unified
-        self._base = f"{hierarchies.unified}/{parent}"
+        self._base = f"{hierarchies.unified}/{parent}" if parent else hierarchies.unified
         self._controllers = frozenset(c for c in _WANTED if c in hierarchies.unified_controllers)
         self._enable = " ".join(f"+{c}" for c in _WANTED if c in hierarchies.unified_controllers)
 
@@ -48,6 +50,19 @@ class V2Driver:
         for qos in ("burstable", "besteffort"):
             make_directory(f"{self._base}/{qos}", self._mount)
             self._delegate(f"{self._base}/{qos}")
+
+    def create(self, path: str, resources: LinuxResources | None = None) -> Join:
+        """A cgroup anywhere below the parent, with what is missing above it (an OCI runtime's cgroupsPath)."""
+        directory = self._base
+        for part in path.split("/"):
+            self._delegate(directory)
+            directory = f"{directory}/{part}"
+            make_directory(directory, self._mount)
+        if resources is not None:
+            self._apply(directory, resources)
+            if resources.devices:
+                self._devices.attach(directory, resources.devices)
+        return Join(directory=directory)
 
     def _delegate(self, directory: str) -> None:
         """Enable the controllers for the children of ``directory``: all at once, or one by one if the kernel refuses
@@ -75,7 +90,7 @@ class V2Driver:
 
     def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
         """Two directories: the pod's, and a leaf for the pod process."""
-        directory = f"{self._base}/{pod}"
+        directory = self._at(pod)
         self._make_path(pod)
         if resources is not None:
             self._apply(directory, resources)
@@ -84,14 +99,31 @@ class V2Driver:
         make_directory(leaf, directory)
         return Join(directory=leaf)
 
+    def _at(self, path: str) -> str:
+        return f"{self._mount}{path}" if path[:1] == "/" else f"{self._base}/{path}"
+
+    def create_below(self, parent: str, name: str) -> tuple[Join, tuple[str, ...]]:
+        """A leaf beside the containers'. The controllers are handed down to them as to our own pods'."""
+        made = make_missing(self._mount, parent, lambda above, _: self._delegate(above))
+        self._delegate(f"{self._mount}{parent}")
+        directory = f"{self._mount}{parent}/{name}"
+        make_directory(directory, self._mount)
+        return Join(directory=directory), tuple(made)
+
+    def remove_made(self, paths: Sequence[str]) -> bool:
+        """From the one tree."""
+        return remove_empty([self._mount], paths)
+
     def _make_path(self, path: str) -> None:
         """mkdir; a parent that is missing (not one of the QoS directories) is made and delegated first."""
-        directory = f"{self._base}/{path}"
+        directory = self._at(path)
         try:
             os.mkdir(directory, 0o755)
         except FileExistsError:
             pass
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if is_foreign(path):  # whose it is has removed it
+                raise CgroupError(operation=f"create cgroup {directory}", errno=error.errno) from error
             above = self._base
             for part in path.split("/")[:-1]:
                 above = f"{above}/{part}"
@@ -103,7 +135,7 @@ class V2Driver:
 
     def create_container(self, path: str, resources: LinuxResources | None = None) -> Join:
         """One directory; one OOM kill takes the whole container (memory.oom.group), as on a kubelet's node."""
-        directory = f"{self._base}/{path}"
+        directory = self._at(path)
         self._make_path(path)
         if "memory" in self._controllers:
             write(f"{directory}/memory.oom.group", "1")
@@ -126,15 +158,15 @@ class V2Driver:
 
     def update(self, path: str, resources: LinuxResources) -> None:
         """Every file may be written at any time. Device rules are not changed (neither do the peers)."""
-        self._apply(f"{self._base}/{path}", resources)
+        self._apply(self._at(path), resources)
 
     def join(self, path: str) -> Join:
         """The directory itself."""
-        return Join(directory=f"{self._base}/{path}")
+        return Join(directory=self._at(path))
 
     def freeze(self, path: str) -> None:
         """Wait for the ``frozen 1`` event, up to 10 seconds."""
-        directory = f"{self._base}/{path}"
+        directory = self._at(path)
         write(f"{directory}/cgroup.freeze", "1")
         if not self._wait_event(directory, "frozen", 1):
             write(f"{directory}/cgroup.freeze", "0")
@@ -159,14 +191,14 @@ class V2Driver:
 
     def thaw(self, path: str) -> None:
         """Undo :meth:`freeze`."""
-        write(f"{self._base}/{path}/cgroup.freeze", "0")
+        write(f"{self._at(path)}/cgroup.freeze", "0")
 
     def processes(self, path: str) -> list[int]:
         """Threaded cgroups below (a container may make them) answer EOPNOTSUPP and are counted at their domain's
         root.
         """
         found: list[int] = []
-        tree = [f"{self._base}/{path}"]
+        tree = [self._at(path)]
         for directory in tree:
             text = read_or_none(f"{directory}/cgroup.procs")
             found.extend(map(int, (text or "").split()))
@@ -176,7 +208,7 @@ class V2Driver:
 
     def kill(self, path: str) -> int:
         """cgroup.kill (Linux 5.14) takes forking processes too; before that, a frozen list is gone through."""
-        directory = f"{self._base}/{path}"
+        directory = self._at(path)
         victims = self.processes(path)
         try:
             write(f"{directory}/cgroup.kill", "1")
@@ -191,7 +223,7 @@ class V2Driver:
 
     def stats(self, path: str) -> CgroupStats:
         """cpu.stat, memory.* and pids.*; each is zero where the controller is not delegated."""
-        directory = f"{self._base}/{path}"
+        directory = self._at(path)
         cpu = read_keyed(f"{directory}/cpu.stat")
         counters = read_keyed(f"{directory}/memory.stat")
         usage = read_int(f"{directory}/memory.current")
@@ -215,20 +247,20 @@ class V2Driver:
 
     def oom_kills(self, path: str) -> int:
         """``oom_kill`` of memory.events, cgroups below included."""
-        return read_keyed(f"{self._base}/{path}/memory.events").get("oom_kill", 0)
+        return read_keyed(f"{self._at(path)}/memory.events").get("oom_kill", 0)
 
     def directories(self, path: str) -> tuple[str, ...]:
         """The one directory."""
-        return (f"{self._base}/{path}",)
+        return (self._at(path),)
 
     def remove(self, path: str) -> bool:
         """rmdir, deepest first."""
-        return remove_tree(f"{self._base}/{path}")
+        return remove_tree(self._at(path))
 
     def children(self, path: str) -> list[str]:
         """Names of the directories."""
         try:
-            with os.scandir(f"{self._base}/{path}") as entries:
+            with os.scandir(self._at(path)) as entries:
                 return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         except OSError:
             return []

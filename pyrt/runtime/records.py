@@ -27,6 +27,8 @@ class SandboxRecord(msgspec.Struct, kw_only=True):
     addresses: tuple[str, ...] = ()
     stopped: bool = False
     """Its process was stopped or has died: it will not come back."""
+    made_cgroups: tuple[str, ...] = ()
+    """Of ``config.cgroup_parent``, where that is somebody else's: what was missing, and is ours to remove."""
     boot: str = ""
     """boot_id(random(4)) of its birth: after a reboot nothing of it can be alive."""
     pod_pid: int = 0

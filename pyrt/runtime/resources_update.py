@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pyrt.cgroups.foreign import is_foreign
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.ids import ContainerId, SandboxId
 from pyrt.runtime.config import Resources
@@ -38,7 +39,8 @@ def update_sandbox(core: Core, sandbox_id: SandboxId, resources: Resources) -> N
     record = core.sandbox(sandbox_id)
     if record.stopped:
         raise StateError("it is stopped", subject=f"sandbox {sandbox_id}", operation="update")
-    core.cgroups.update(record.config.cgroup_parent, linux_resources(resources))
+    if not is_foreign(record.config.cgroup_parent):  # else whoever made it has set its limits
+        core.cgroups.update(record.config.cgroup_parent, linux_resources(resources))
     record.config = dataclasses.replace(record.config, resources=_merged(record.config.resources, resources))
     core.tables.put_sandbox(msgspec.structs.replace(record, pod_pid=0))
 

@@ -7,10 +7,12 @@ import logging
 import time
 from pathlib import Path
 
+from pyrt.cgroups.foreign import is_foreign
 from pyrt.ids import SandboxId
 from pyrt.runtime.config import Owner
 from pyrt.runtime.container_exit import KILLED, UNKNOWN_EXIT_CODE, cgroup_of, container_exited, finish
 from pyrt.runtime.core import Core
+from pyrt.runtime.foreign_cgroup import release_foreign
 from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
 from pyrt.runtime.status import ContainerState, EventKind
@@ -114,14 +116,17 @@ def _release(core: Core, record: SandboxRecord) -> None:
     """Addresses, cgroup and run directory: nothing of them is needed for the status of what has ended."""
     core.network.release(record.id)
     parent = record.config.cgroup_parent
-    core.sweeper.cancel(parent)
-    shared = any(
-        other.config.cgroup_parent == parent and not other.stopped
-        for other in core.sandboxes.values()
-        if other is not record
-    )
-    if not shared and not core.cgroups.remove(parent):
-        core.sweeper.later(parent)
+    if is_foreign(parent):
+        release_foreign(core, record)
+    else:
+        core.sweeper.cancel(parent)
+        shared = any(
+            other.config.cgroup_parent == parent and not other.stopped
+            for other in core.sandboxes.values()
+            if other is not record
+        )
+        if not shared and not core.cgroups.remove(parent):
+            core.sweeper.later(parent)
     core.trash.remove(core.paths.pod(record.id))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyrt.cgroups.detect import CgroupMode
 from pyrt.cgroups.driver import Join
+from pyrt.cgroups.foreign import is_foreign
 from pyrt.errors import PyrtError
 from pyrt.ids import new_sandbox_id
 from pyrt.launch.plan import Plan
@@ -38,7 +39,7 @@ from pyrt.runtime.status import EventKind
 
 log = logging.getLogger(__name__)
 
-_CGROUP_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*(/[A-Za-z0-9_][A-Za-z0-9_.:@-]*)*")
+_CGROUP_PATH = re.compile(r"/?[A-Za-z0-9_][A-Za-z0-9_.:@-]*(/[A-Za-z0-9_][A-Za-z0-9_.:@-]*)*")
 _HOST_NAME_MAX = 64
 """Bytes (gethostname(2))."""
 
@@ -66,9 +67,11 @@ class Birth:
         """Start the pod process first, then get ready what its plan needs while it comes up; send the plan."""
         core, record, config = self._core, self.record, self.record.config
         run_dir = core.paths.pod(record.id)
-        core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
+        foreign = is_foreign(config.cgroup_parent)
+        if not foreign:
+            core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
         born_inside = core.cgroups.hierarchies.mode is CgroupMode.V2
-        join = self._make_cgroup() if born_inside else None
+        join = self._make_cgroup() if born_inside or foreign else None
         self.pod = pod = self._process(Path(run_dir), None if join is None else join.directory)
         pod.on_exit = partial(container_exited, core)
         pod.on_closed = partial(pod_process_died, core, record.id)
@@ -116,6 +119,9 @@ class Birth:
 
     def _make_cgroup(self) -> Join:
         config = self.record.config
+        if is_foreign(config.cgroup_parent):
+            join, self.record.made_cgroups = self._core.cgroups.create_below(config.cgroup_parent, self.record.id)
+            return join
         return self._core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
 
     async def ready(self) -> None:
@@ -163,7 +169,7 @@ def check(config: SandboxConfig) -> None:
         raise InvalidConfigError("expected a name and a uid", subject=subject, operation="metadata")
     if not _CGROUP_PATH.fullmatch(config.cgroup_parent) or ".." in config.cgroup_parent.split("/"):
         raise InvalidConfigError(
-            f"expected a relative path, got {config.cgroup_parent!r}", subject=subject, operation="cgroup_parent"
+            f"expected a path, got {config.cgroup_parent!r}", subject=subject, operation="cgroup_parent"
         )
     if config.network is NamespaceMode.POD and not 0 < len(config.hostname.encode()) <= _HOST_NAME_MAX:
         raise InvalidConfigError("expected 1 to 64 characters", subject=subject, operation="hostname")

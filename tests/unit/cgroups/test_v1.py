@@ -83,3 +83,16 @@ def test_counters_of_files(driver: V1Driver, tmp_path: Path) -> None:
 def test_freeze_without_a_freezer(driver: V1Driver) -> None:
     with pytest.raises(CgroupError, match="no freezer controller"):
         driver.freeze("podx")
+
+
+def test_a_cgroup_named_from_the_root(driver: V1Driver, tmp_path: Path) -> None:
+    (tmp_path / "cpu/kubepods").mkdir()
+    join, made = driver.create_below("/kubepods/podx", "sandbox")
+    assert join.tasks == tuple(f"{tmp_path}/{name}/kubepods/podx/sandbox/tasks" for name in ("cpu", "memory"))
+    assert made == ("/kubepods/podx",)  # /kubepods is somebody's, even if not everywhere
+    assert driver.create_below("/kubepods/podx", "other")[1] == ()
+    assert driver.remove_made(made) is False  # there is something in it
+    assert driver.remove("/kubepods/podx/sandbox")
+    assert driver.remove("/kubepods/podx/other")
+    assert driver.remove_made(made) is True
+    assert (tmp_path / "cpu/kubepods").is_dir()
