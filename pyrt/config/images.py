@@ -87,6 +87,9 @@ class Images(Section, frozen=True, kw_only=True):
     """Use of the images' file system down to which they are removed."""
     gc_min_age_seconds: int = 120
     """An image that came less long ago is left alone."""
+    pinned: list[str] = []
+    """Names of images that are never collected, as the user writes them (``registry.k8s.io/pause:3.10``); ``*`` and
+    ``?`` stand for what they do in a shell. Kubelets are told, and keep them too."""
 
     def __post_init__(self) -> None:
         require(
@@ -102,6 +105,7 @@ class Images(Section, frozen=True, kw_only=True):
         require(self.pull_timeout_seconds > 0, "pull_timeout_seconds", "expected more than 0 seconds")
         require(self.stall_timeout_seconds > 0, "stall_timeout_seconds", "expected more than 0 seconds")
         absolute(self.auth_file, "auth_file")
+        require(all(self.pinned), "pinned", "expected names of images, got an empty one")
         for key, hosts in (
             ("mirrors", self.mirrors),
             ("registries", self.registries),

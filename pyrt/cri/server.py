@@ -10,6 +10,7 @@ import grpc
 
 from pyrt.config import Config
 from pyrt.cri.errors import CriError
+from pyrt.cri.images import Images
 from pyrt.cri.services import Handlers, generic_handlers
 from pyrt.cri.status import Identity
 from pyrt.images.service import ImageService
@@ -36,6 +37,7 @@ def handlers(parts: Parts) -> Handlers:
     """Every method that is served. One line for each module that answers."""
     return {
         **Identity().handlers(),
+        **Images(parts.config, parts.runtime, parts.images).handlers(),
     }
 
 

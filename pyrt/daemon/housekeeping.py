@@ -41,7 +41,7 @@ class Housekeeping:
         in_use: Callable[[], Collection[ImageId]],
     ) -> None:
         self._supervisor = supervisor
-        self._collector = ImageCollector(images, config.images, config.paths.root, in_use)
+        self._collector = ImageCollector(images, config.images, config.paths.root, in_use, kubelet=config.cri.enabled)
         self._watch = EvictionWatch(
             config.eviction,
             config.paths.root,

@@ -116,7 +116,7 @@ async def acquire(
     workshop.blobs.write(content, config_digest)
     documents = tuple(dict.fromkeys((*(one.digest for one in resolved.documents), config_digest)))
     if known is not None:
-        return msgspec.structs.replace(known, documents=documents, tags=(), digests=(), hidden=False)
+        return msgspec.structs.replace(known, documents=documents, tags=(), digests=(), hidden=False, managed=False)
     layers = tuple(
         LayerEntry(Digest(layer.digest), Digest(diff_id), layer.size)
         for layer, diff_id in zip(manifest.layers, config.rootfs.diff_ids, strict=True)

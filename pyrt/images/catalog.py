@@ -47,6 +47,13 @@ class ImageRecord(msgspec.Struct, frozen=True):
     digests: tuple[str, ...] = ()
     hidden: bool = False
     """Removed, but a container still runs on it."""
+    managed: bool = False
+    """A kubelet has pulled it, and decides when it goes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Tags and digests."""
+        return (*self.tags, *self.digests)
 
     @property
     def blobs(self) -> frozenset[Digest]:
@@ -106,6 +113,7 @@ class Catalog:
             created=config.created or to_text(self._blobs.stored_at(record.id)),
             architecture=config.architecture,
             os=config.os,
+            managed=record.managed,
         )
 
     def _layer_paths(self, record: ImageRecord) -> tuple[Path, ...]:
@@ -191,7 +199,8 @@ class Catalog:
             tags = tuple(dict.fromkeys((*old.tags, *record.tags)))
             digests = tuple(dict.fromkeys((*old.digests, *record.digests)))
             documents = tuple(dict.fromkeys((*record.documents, *old.documents)))
-            record = msgspec.structs.replace(record, tags=tags, digests=digests, documents=documents)
+            managed = old.managed and not old.hidden
+            record = msgspec.structs.replace(record, tags=tags, digests=digests, documents=documents, managed=managed)
             if record == old:
                 record = old
         for tag in record.tags:
@@ -216,6 +225,14 @@ class Catalog:
         for name in gone:
             self._names.pop(name, None)
         self._remember(record)
+
+    def manage(self, image: ImageId) -> None:
+        """Note that a kubelet looks after this image."""
+        record = self._records.get(image)
+        if record is not None and not record.managed:
+            record = msgspec.structs.replace(record, managed=True)
+            self._table.put(record.id, msgspec.msgpack.encode(record), durable=True)
+            self._remember(record)
 
     def hide(self, image: ImageId) -> None:
         """Remove an image from sight, with its names, while its content is still used."""

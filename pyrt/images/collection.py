@@ -14,6 +14,7 @@ from pyrt.config.images import Images
 from pyrt.ids import ImageId
 from pyrt.images.errors import ImageError, ImageInUseError, NotFoundError
 from pyrt.images.service import ImageService
+from pyrt.images.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,17 @@ class ImageCollector:
     """Remembers which images are used, and removes those that are not."""
 
     def __init__(
-        self, images: ImageService, settings: Images, root: Path, in_use: Callable[[], Collection[ImageId]]
+        self,
+        images: ImageService,
+        settings: Images,
+        root: Path,
+        in_use: Callable[[], Collection[ImageId]],
+        *,
+        kubelet: bool = False,
     ) -> None:
+        """``kubelet``: one is there, and collects the images that it has pulled itself."""
         self._images = images
+        self._kubelet = kubelet
         self._settings = settings
         self._root = root
         self._in_use = in_use
@@ -104,4 +113,8 @@ class ImageCollector:
         return freed
 
     def _look(self, now: int) -> None:
-        self._seen = sighted(self._seen, (image.id for image in self._images.list()), self._in_use(), now)
+        mine = [image.id for image in self._images.list() if not self._somebodys(image)]
+        self._seen = sighted(self._seen, mine, self._in_use(), now)
+
+    def _somebodys(self, image: Image) -> bool:
+        return (self._kubelet and image.managed) or self._images.pinned(image)

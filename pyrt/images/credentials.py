@@ -118,13 +118,19 @@ def _entry(key: str, value: dict[str, object], subject: str) -> Credential:
 
     username, password = text("username"), text("password")
     if text("auth"):
-        try:
-            # Docker's own decoder drops the padding that old versions wrote.
-            decoded = base64.b64decode(text("auth").strip(), validate=True).decode()
-            username, _, password = decoded.rstrip("\0").partition(":")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise UnauthorizedError(f"auths[{key!r}].auth: not base64 of user:password", subject=subject) from error
+        username, password = decode_auth(text("auth"), f"auths[{key!r}].auth", subject)
     return Credential(username, password, text("identitytoken"), text("registrytoken"))
+
+
+def decode_auth(text: str, field_name: str, subject: str) -> tuple[str, str]:
+    """(user, password) of an ``auth``. Raises :class:`UnauthorizedError`, which names the field and not its content."""
+    try:
+        # Docker's own decoder drops the padding that old versions wrote.
+        decoded = base64.b64decode(text.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise UnauthorizedError(f"{field_name}: not base64 of user:password", subject=subject) from None
+    username, _, password = decoded.rstrip("\0").partition(":")
+    return username, password
 
 
 def _matches(pattern: str, domain: str, path: str) -> bool:

@@ -16,8 +16,11 @@ from pyrt.images.source import Source
 from pyrt.images.transport import Trust
 
 
-async def open_source(settings: Images, reference: Reference, secrets: Sequence[str | bytes]) -> Source:
-    """The source for ``reference``, with the identities that apply to it.
+async def open_source(
+    settings: Images, reference: Reference, secrets: Sequence[str | bytes], keyring: Keyring | None = None
+) -> Source:
+    """The source for ``reference``, with the identities that apply to it: those of ``keyring``, or, if there is none,
+    those of ``secrets`` and of this machine.
 
     A mirror is somebody else: it gets the credentials that are stored for its own host, never those of the registry
     that it stands in for.
@@ -26,29 +29,28 @@ async def open_source(settings: Images, reference: Reference, secrets: Sequence[
     mirror = settings.mirrors.get(domain)
     if mirror is not None and mirror.layout is not None:
         return open_layout(mirror.layout, domain=domain)
-    keyring = keyring_of_secrets(secrets) + read_docker_config(settings.auth_file)
     if mirror is not None:
         host = urlsplit(mirror.url).netloc
         trust = Trust(mirror.insecure, mirror.ca_file)
+        meant = await keyring.lookup(host, reference.path) if keyring is not None else ()
         return RegistrySource(
             domain,
             url=mirror.url,
             trust=trust,
-            credentials=await _credentials(settings, keyring, host, reference.path),
+            credentials=meant or await _stored(settings, secrets, host, reference.path),
             stall_timeout=settings.stall_timeout_seconds,
         )
     registry = settings.registries.get(domain)
     trust = Trust(settings.insecure(domain) or is_loopback(domain), registry.ca_file if registry is not None else None)
-    return RegistrySource(
-        domain,
-        trust=trust,
-        credentials=await _credentials(settings, keyring, domain, reference.path),
-        stall_timeout=settings.stall_timeout_seconds,
-    )
+    if keyring is not None:
+        credentials = await keyring.lookup(domain, reference.path)
+    else:
+        credentials = await _stored(settings, secrets, domain, reference.path)
+    return RegistrySource(domain, trust=trust, credentials=credentials, stall_timeout=settings.stall_timeout_seconds)
 
 
-async def _credentials(settings: Images, keyring: Keyring, host: str, path: str) -> tuple[Credential, ...]:
-    found = await keyring.lookup(host, path)
+async def _stored(settings: Images, secrets: Sequence[str | bytes], host: str, path: str) -> tuple[Credential, ...]:
+    found = await (keyring_of_secrets(secrets) + read_docker_config(settings.auth_file)).lookup(host, path)
     registry = settings.registries.get(host)
     if registry is None or registry.password_file is None:
         return found

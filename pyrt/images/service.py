@@ -16,6 +16,7 @@ from pyrt.ids import Digest, ImageId
 from pyrt.images.acquire import Workshop, acquire, named, resolve
 from pyrt.images.blobs import BlobStore
 from pyrt.images.catalog import Catalog, ImageRecord, layer_keys
+from pyrt.images.credentials import Keyring
 from pyrt.images.endpoints import open_source
 from pyrt.images.errors import (
     ImageError,
@@ -29,6 +30,7 @@ from pyrt.images.export import Selected, export
 from pyrt.images.layers import LayerStore
 from pyrt.images.local import LocalSource, open_archive
 from pyrt.images.manifest import host_platform
+from pyrt.images.pins import Pins
 from pyrt.images.progress import Audience
 from pyrt.images.reference import Reference, parse_reference
 from pyrt.images.source import Source
@@ -73,6 +75,7 @@ class ImageService:
         self._layers = LayerStore(root / "layers", store.table("layers"))
         self._catalog = Catalog(store.table("images"), self._blobs, self._layers)
         self._workshop = Workshop(self._blobs, self._layers, settings, host_platform(), self._catalog.record, unpacker)
+        self._pins = Pins(settings.pinned)
         self._in_use = in_use
         self._pulls: dict[object, _Pull] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -116,9 +119,11 @@ class ImageService:
         *,
         policy: PullPolicy = PullPolicy.IF_NOT_PRESENT,
         secrets: Sequence[str | bytes] = (),
+        keyring: Keyring | None = None,
         progress: Progress | None = None,
     ) -> Image:
-        """Make ``ref`` present, as ``policy`` says. ``secrets`` are the docker config JSONs of imagePullSecrets.
+        """Make ``ref`` present, as ``policy`` says. ``secrets`` are the docker config JSONs of imagePullSecrets;
+        ``keyring`` takes the place of them and of this machine's own credentials.
 
         Pulls of one name that meet are one pull. A caller that is cancelled leaves it to the others; the last one ends
         it.
@@ -134,8 +139,20 @@ class ImageService:
         if policy is PullPolicy.NEVER:
             raise NeverPullError(f'Container image "{ref}" is not present with pull policy of Never')
         # Who may not read an image must not get it through another's pull that happens to be under way.
-        key = (reference.canonical, tuple(secrets))
-        return await self._join(key, lambda pull: self._pull(reference, secrets, pull), progress)
+        key = (reference.canonical, tuple(secrets), keyring)
+        return await self._join(key, lambda pull: self._pull(reference, secrets, keyring, pull), progress)
+
+    def manage(self, image: ImageId) -> None:
+        """Note that a kubelet looks after this image: it decides when it goes. Nothing happens if it is gone."""
+        self._catalog.manage(image)
+
+    def pinned(self, image: Image) -> bool:
+        """Whether the configuration says that it stays, used or not."""
+        return self._pins.hold(image)
+
+    def configuration(self, image: ImageId) -> bytes:
+        """The JSON document that ``image`` is the digest of. Raises :class:`NotFoundError`."""
+        return self._blobs.read(self._record(image).id)
 
     async def _join(
         self, key: object, begin: Callable[[_Pull], Coroutine[object, object, Image]], progress: Progress | None
@@ -159,11 +176,13 @@ class ImageService:
             pull.waiting -= 1
             leave()
 
-    async def _pull(self, reference: Reference, secrets: Sequence[str | bytes], pull: _Pull) -> Image:
+    async def _pull(
+        self, reference: Reference, secrets: Sequence[str | bytes], keyring: Keyring | None, pull: _Pull
+    ) -> Image:
         timeout = self._settings.pull_timeout_seconds
         try:
             async with asyncio.timeout(timeout), contextlib.AsyncExitStack() as stack:
-                source = await open_source(self._settings, reference, secrets)
+                source = await open_source(self._settings, reference, secrets, keyring)
                 stack.push_async_callback(source.close)
                 return await self._acquire(source, reference, pull.audience.tell)
         except ImageError as error:
@@ -208,12 +227,17 @@ class ImageService:
         return Removal(names, (record.id,), await self._collect())
 
     async def prune(self, *, all_unused: bool = False) -> Removal:
-        """Delete images without a tag, or (``all_unused``) all that no container uses, and what failed pulls left."""
+        """Delete images without a tag, or (``all_unused``) all that no container uses, and what failed pulls left.
+
+        Pinned ones stay, and without ``all_unused`` a kubelet's, which may well have asked for a digest.
+        """
         used = set(self._in_use())
         doomed = [
             record
             for record in self._catalog.records()
-            if record.id not in used and (all_unused or record.hidden or not record.tags)
+            if record.id not in used
+            and (record.hidden or not self._pins.hold(record))
+            and (all_unused or record.hidden or not (record.tags or record.managed))
         ]
         for record in doomed:
             self._catalog.forget(record.id)

@@ -50,6 +50,13 @@ class Image:
     """RFC 3339, as the image's author wrote it; of an image that does not say, when it came to this machine."""
     architecture: str = ""
     os: str = "linux"
+    managed: bool = False
+    """A kubelet has pulled it, and decides when it goes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Tags and digests."""
+        return (*self.repo_tags, *self.repo_digests)
 
 
 class PullPolicy(enum.Enum):

@@ -122,10 +122,13 @@ class Runtime:
         """All, or those of one owner, oldest first. One that is being made is NOT_READY."""
         return [r.status() for r in self._core.sandboxes.values() if owner is None or r.config.owner is owner]
 
-    def images_in_use(self) -> set[ImageId]:
-        """Images that containers of any kind run on, or that sandboxes have mounted."""
-        used = {record.config.image.id for record in self._core.containers.values()}
-        return used | {mount.image for one in self._core.sandboxes.values() for mount in one.config.image_mounts}
+    def images_in_use(self, owner: Owner | None = None) -> set[ImageId]:
+        """Images that containers of any kind run on, or that sandboxes have mounted; ``owner``: those of one."""
+        core = self._core
+        sandboxes = {i: one for i, one in core.sandboxes.items() if owner is None or one.config.owner is owner}
+        containers = (one for one in core.containers.values() if owner is None or one.sandbox_id in sandboxes)
+        used = {record.config.image.id for record in containers}
+        return used | {mount.image for one in sandboxes.values() for mount in one.config.image_mounts}
 
     # ------------------------------------------------------------------ containers
 
