@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,18 @@ _PROPAGATION: Final = {
     cri.PROPAGATION_HOST_TO_CONTAINER: Propagation.HOST_TO_CONTAINER,
     cri.PROPAGATION_BIDIRECTIONAL: Propagation.BIDIRECTIONAL,
 }
+
+
+_OPTIONS: Final = frozenset(("noexec", "nodev", "nosuid"))
+"""Those of KEP-5855."""
+
+
+def _options(words: Iterable[str], field: str) -> tuple[str, ...]:
+    options = tuple(words)
+    for word in options:
+        if word not in _OPTIONS:
+            raise invalid(field, f"expected {', '.join(sorted(_OPTIONS))}, got {word!r}")
+    return options
 
 
 def mount_of(message: cri.Mount, field: str) -> Mount:
@@ -38,4 +51,5 @@ def mount_of(message: cri.Mount, field: str) -> Mount:
         recursive_readonly=message.recursive_read_only,
         propagation=propagation,
         make_host_path=True,
+        options=_options(message.mount_options, f"{field}.mount_options"),
     )

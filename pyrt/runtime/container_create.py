@@ -21,6 +21,7 @@ from pyrt.runtime.container_spec import container_config, mount_sources
 from pyrt.runtime.container_user import resolve_user
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import CreateError, RuntimeFailure, StateError
+from pyrt.runtime.host_paths import make_host_paths
 from pyrt.runtime.mountpoints import root_layers
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.pid_namespace import pid_target
@@ -55,6 +56,7 @@ def create_container(core: Core, sandbox_id: SandboxId, config: ContainerConfig)
 def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: ExitStack) -> None:
     directory = core.paths.container(record.id)
     spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
+    make_host_paths(record.config.mounts)
     core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
     if sandbox.config.user_namespace is not None:  # the container's root directory

@@ -94,7 +94,7 @@ def container_config(
             args=command_of(config),
             env=environment_of(config, sandbox.hostname, user.home),
             cwd=config.working_dir or config.image.config.working_dir or "/",
-            capabilities=_capability_sets(capability_names, user.uid),
+            capabilities=_capability_sets(capability_names, user.uid, security.ambient_capabilities),
             rlimits=tuple(
                 PosixRlimit(type=name, soft=soft, hard=hard) for name, (soft, hard) in security.rlimits.items()
             ),
@@ -104,13 +104,13 @@ def container_config(
             oom_score_adj=security.oom_score_adj or 0,
         ),
         mounts=(
-            *default_mounts(shm=_shm(sandbox, places), privileged=security.privileged),
+            *_uncovered(default_mounts(shm=_shm(sandbox, places), privileged=security.privileged), config.mounts),
             *sandbox_mounts(config, places),
             *(spec_mount(mount) for mount in by_depth(config.mounts)),
         ),
         linux=Linux(
             namespaces=namespaces_of(sandbox, config),
-            devices=device_nodes(config, facts.devices),
+            devices=() if _covers_dev(config.mounts) else device_nodes(config, facts.devices),
             resources=linux_resources(config.resources, device_rules(config)),
             seccomp=_seccomp(config, capability_names, facts),
             masked_paths=_hidden(security, security.masked_paths, facts.masked_paths),
@@ -124,18 +124,20 @@ def _capabilities(config: ContainerConfig, facts: HostFacts) -> tuple[str, ...]:
     security = config.security
     if security.privileged:
         return capabilities.NAMES
-    names = capabilities.adjusted(security.add_capabilities, security.drop_capabilities)
+    added = (*security.add_capabilities, *security.ambient_capabilities)
+    names = capabilities.adjusted(added, security.drop_capabilities)
     if not facts.device_filter:
         names = tuple(name for name in names if name != "CAP_MKNOD")
     return names
 
 
-def _capability_sets(names: tuple[str, ...], uid: int) -> LinuxCapabilities:
-    """Nothing is inheritable (CVE-2022-24769). execve gives root's process all of the bounding set; another user's
-    keeps none.
+def _capability_sets(names: tuple[str, ...], uid: int, ambient: tuple[str, ...]) -> LinuxCapabilities:
+    """Nothing is inheritable (CVE-2022-24769) but what is ambient. execve gives root's process all of the bounding set;
+    another user's keeps the ambient ones alone.
     """
-    effective = names if uid == 0 else ()
-    return LinuxCapabilities(bounding=names, effective=effective, permitted=effective)
+    kept = tuple(name for name in capabilities.adjusted(ambient, (), ()) if name in names) if ambient else ()
+    effective = names if uid == 0 else kept
+    return LinuxCapabilities(bounding=names, effective=effective, permitted=effective, inheritable=kept, ambient=kept)
 
 
 def _hidden(security: ContainerSecurity, asked: tuple[str, ...] | None, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,6 +173,18 @@ def sandbox_mounts(config: ContainerConfig, places: SandboxPlaces) -> list[SpecM
     ]
 
 
+def _uncovered(defaults: tuple[SpecMount, ...], mounts: tuple[Mount, ...]) -> tuple[SpecMount, ...]:
+    """Those that the container does not mount something of its own on; nothing in /dev if that is its own."""
+    own = {posixpath.normpath(mount.container_path) for mount in mounts}
+    below = "/dev/" if "/dev" in own else "//"
+    return tuple(one for one in defaults if one.destination not in own and not one.destination.startswith(below))
+
+
+def _covers_dev(mounts: tuple[Mount, ...]) -> bool:
+    """Whether /dev is the host's directory, in which nothing is made."""
+    return any(posixpath.normpath(mount.container_path) == "/dev" for mount in mounts)
+
+
 def by_depth(mounts: tuple[Mount, ...]) -> list[Mount]:
     """Parents before children, otherwise as they came: a volume on /data must not hide the one on /data/cache."""
     return sorted(mounts, key=lambda mount: posixpath.normpath(mount.container_path).count("/"))
@@ -189,6 +203,7 @@ def spec_mount(mount: Mount) -> SpecMount:
             options.append("rro")
     elif mount.recursive_readonly:
         raise InvalidConfigError("recursive read-only needs read-only", operation=f"mount {mount.container_path}")
+    options += mount.options
     return SpecMount(destination=mount.container_path, type="bind", source=str(mount.host_path), options=tuple(options))
 
 
