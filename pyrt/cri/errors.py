@@ -15,6 +15,7 @@ from pyrt.runtime.errors import (
     ExecTimeoutError,
     InvalidConfigError,
     SandboxNotFoundError,
+    SandboxStoppedError,
     StateError,
 )
 
@@ -51,6 +52,7 @@ _CODES: tuple[tuple[type[PyrtError], StatusCode], ...] = (
     (ImageNotFoundError, StatusCode.NOT_FOUND),
     (InvalidConfigError, StatusCode.INVALID_ARGUMENT),
     (ExecTimeoutError, StatusCode.DEADLINE_EXCEEDED),
+    (SandboxStoppedError, StatusCode.ALREADY_EXISTS),
     (StateError, StatusCode.FAILED_PRECONDITION),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from grpc import StatusCode
@@ -57,9 +57,26 @@ class World:
             raise not_found(f"container {text}")
         return _only(self.containers(), "container", text)
 
+    def find_sandbox(self, text: str) -> SandboxStatus | None:
+        """As :meth:`sandbox`; ``None`` if there is none: for calls to which gone is as good as done."""
+        return _or_none(self.sandbox, text)
+
+    def find_container(self, text: str) -> ContainerStatus | None:
+        """As :meth:`container`; ``None`` if there is none."""
+        return _or_none(self.container, text)
+
     def sandbox_of(self, container: ContainerStatus) -> SandboxStatus:
         """The sandbox of a container that exists."""
         return self._runtime.sandbox_status(container.sandbox_id)
+
+
+def _or_none(find: Callable[[str], Status], text: str) -> Status | None:
+    try:
+        return find(text)
+    except CriError as error:
+        if error.code is not StatusCode.NOT_FOUND:
+            raise
+        return None
 
 
 def _only(candidates: Iterable[Status], kind: str, text: str) -> Status:

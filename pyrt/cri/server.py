@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,13 @@ from pathlib import Path
 import grpc
 
 from pyrt.config import Config
+from pyrt.cri.containers import Containers
 from pyrt.cri.errors import CriError
+from pyrt.cri.events import Events
+from pyrt.cri.identity import World
 from pyrt.cri.images import Images
+from pyrt.cri.listing import Listing
+from pyrt.cri.sandboxes import Sandboxes
 from pyrt.cri.services import Handlers, generic_handlers
 from pyrt.cri.status import Identity
 from pyrt.images.service import ImageService
@@ -35,10 +41,18 @@ class Parts:
 
 def handlers(parts: Parts) -> Handlers:
     """Every method that is served. One line for each module that answers."""
+    world = World(parts.runtime)
     return {
-        **Identity().handlers(),
+        **Identity(parts.config, lambda: "").handlers(),
+        **Sandboxes(parts.config, parts.runtime, world).handlers(),
+        **Containers(parts.runtime, parts.images, world).handlers(),
+        **Listing(world, parts.runtime.subscribe).handlers(),
+        **Events(parts.runtime, world).handlers(),
         **Images(parts.config, parts.runtime, parts.images).handlers(),
     }
+
+
+logging.getLogger("grpc").setLevel(logging.INFO)  # its debug lines are about gRPC's own loops, for every call
 
 
 class CriServer:

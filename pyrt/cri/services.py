@@ -19,8 +19,10 @@ from pyrt.errors import PyrtError
 
 log = logging.getLogger(__name__)
 
-Unary: TypeAlias = Callable[[Any], Awaitable[Message]]
-Streaming: TypeAlias = Callable[[Any], AsyncIterator[Message]]
+Answer: TypeAlias = Message | bytes
+"""``bytes`` are an answer that is encoded already."""
+Unary: TypeAlias = Callable[[Any], Awaitable[Answer]]
+Streaming: TypeAlias = Callable[[Any], AsyncIterator[Answer]]
 Handlers: TypeAlias = Mapping[str, Unary | Streaming]
 """By method. A method without a handler is answered with UNIMPLEMENTED."""
 
@@ -42,7 +44,7 @@ def generic_handlers(handlers: Handlers) -> list[grpc.GenericRpcHandler]:
             methods[method.name] = make(
                 wrap(method.name, handler),
                 request_deserializer=GetMessageClass(method.input_type).FromString,
-                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+                response_serializer=_encoded,
             )
         found.append(grpc.method_handlers_generic_handler(service.full_name, methods))
     if left:
@@ -50,8 +52,12 @@ def generic_handlers(handlers: Handlers) -> list[grpc.GenericRpcHandler]:
     return found
 
 
-def _unary(name: str, handler: Unary) -> Callable[[Message, grpc.aio.ServicerContext], Awaitable[Message | None]]:
-    async def serve(request: Message, context: grpc.aio.ServicerContext) -> Message | None:
+def _encoded(answer: Answer) -> bytes:
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
+
+
+def _unary(name: str, handler: Unary) -> Callable[[Message, grpc.aio.ServicerContext], Awaitable[Answer | None]]:
+    async def serve(request: Message, context: grpc.aio.ServicerContext) -> Answer | None:
         try:
             return await handler(request)
         except PyrtError as error:
@@ -61,8 +67,8 @@ def _unary(name: str, handler: Unary) -> Callable[[Message, grpc.aio.ServicerCon
     return serve
 
 
-def _streaming(name: str, handler: Streaming) -> Callable[[Message, grpc.aio.ServicerContext], AsyncIterator[Message]]:
-    async def serve(request: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+def _streaming(name: str, handler: Streaming) -> Callable[[Message, grpc.aio.ServicerContext], AsyncIterator[Answer]]:
+    async def serve(request: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Answer]:
         try:
             async for answer in handler(request):
                 yield answer

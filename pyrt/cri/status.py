@@ -1,24 +1,82 @@
-"""Who answers: Version."""
+"""Who answers, and how it is: Version, Status, RuntimeConfig, UpdateRuntimeConfig."""
 
 from __future__ import annotations
 
+import logging
+import platform
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
 from pyrt import __version__
-from pyrt.cri import runtime_pb2
+from pyrt.config import Config
+from pyrt.cri import runtime_pb2 as cri
+from pyrt.cri.sandbox_config import HANDLERS
 from pyrt.cri.services import Handlers
 
-_KUBELET_API = "0.1.0"
+log = logging.getLogger(__name__)
+
+_KUBELET_API: Final = "0.1.0"
 """What every runtime answers as ``version``: the version of the kubelet's runtime API, which never changed."""
+_NETWORK_NOT_READY: Final = "NetworkPluginNotReady"
+"""The reason that kubelets and people know from other runtimes."""
+
+HANDLER_FEATURES: Final = cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
+FEATURES: Final = cri.RuntimeFeatures(supplemental_groups_policy=True)
 
 
 class Identity:
-    """Version."""
+    """Version, Status, RuntimeConfig, UpdateRuntimeConfig."""
+
+    def __init__(self, config: Config, network_fault: Callable[[], str]) -> None:
+        """``network_fault`` says why pods cannot have a network now; empty when they can."""
+        self._config = config
+        self._network_fault = network_fault
 
     def handlers(self) -> Handlers:
         """By method."""
-        return {"Version": self.version}
+        return {
+            "Version": self.version,
+            "Status": self.status,
+            "RuntimeConfig": self.runtime_config,
+            "UpdateRuntimeConfig": self.update_runtime_config,
+        }
 
-    async def version(self, request: runtime_pb2.VersionRequest) -> runtime_pb2.VersionResponse:
+    async def version(self, request: cri.VersionRequest) -> cri.VersionResponse:
         """The name and version of the runtime, and of the API that it serves."""
-        return runtime_pb2.VersionResponse(
+        return cri.VersionResponse(
             version=_KUBELET_API, runtime_name="pyrt", runtime_version=__version__, runtime_api_version="v1"
         )
+
+    async def status(self, request: cri.StatusRequest) -> cri.StatusResponse:
+        """RuntimeReady, which holds if this is answered, and NetworkReady; what the runtime can do."""
+        fault = self._network_fault()
+        network = cri.RuntimeCondition(type="NetworkReady", status=not fault)
+        if fault:
+            network.reason, network.message = _NETWORK_NOT_READY, fault
+        conditions = [cri.RuntimeCondition(type="RuntimeReady", status=True), network]
+        return cri.StatusResponse(
+            status=cri.RuntimeStatus(conditions=conditions),
+            info=self._info() if request.verbose else {},
+            runtime_handlers=[cri.RuntimeHandler(name=name, features=HANDLER_FEATURES) for name in HANDLERS],
+            features=FEATURES,
+        )
+
+    def _info(self) -> dict[str, str]:
+        config = msgspec.json.encode(self._config, enc_hook=str).decode()
+        return {"config": config, "python": msgspec.json.encode(platform.python_version()).decode()}
+
+    async def runtime_config(self, request: cri.RuntimeConfigRequest) -> cri.RuntimeConfigResponse:
+        """The cgroup driver, which the kubelet takes over."""
+        driver = cri.SYSTEMD if self._config.cgroup.driver == "systemd" else cri.CGROUPFS
+        return cri.RuntimeConfigResponse(linux=cri.LinuxRuntimeConfiguration(cgroup_driver=driver))
+
+    async def update_runtime_config(self, request: cri.UpdateRuntimeConfigRequest) -> cri.UpdateRuntimeConfigResponse:
+        """A kubelet tells the node's addresses for pods. Ours are those of the configuration, or of CNI's, where an
+        administrator has written them: no more than a line in the log.
+        """
+        asked = request.runtime_config.network_config.pod_cidr
+        if asked:
+            log.info("the kubelet's pod CIDR is %s; pods have addresses as this machine is configured", asked)
+        return cri.UpdateRuntimeConfigResponse()

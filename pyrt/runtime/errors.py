@@ -43,6 +43,10 @@ class SandboxError(RuntimeFailure):
     reason = "CreatePodSandboxError"
 
 
+class SandboxStoppedError(SandboxError):
+    """A sandbox of this identity is there, and has stopped: it is not brought back, and its name is not free yet."""
+
+
 class CreateError(RuntimeFailure):
     """A container could not be made; everything half-made has been taken back."""
 

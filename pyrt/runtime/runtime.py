@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from socket import socket
+
+import msgspec
 
 from pyrt.cgroups.stats import CgroupStats
 from pyrt.config import Config
@@ -32,6 +35,7 @@ from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.spares import Spares
 from pyrt.runtime.stats import ContainerStats, SandboxStats
 from pyrt.runtime.status import ContainerState, ContainerStatus, RuntimeEvent, SandboxStatus
+from pyrt.spec import Config as Spec
 from pyrt.store import Store
 
 EXEC_OUTPUT_LIMIT = 16 * 1024 * 1024
@@ -183,6 +187,20 @@ class Runtime:
     async def update_sandbox_resources(self, sandbox_id: SandboxId, resources: Resources) -> None:
         """Change the limits of a pod's cgroup; ``None`` leaves a limit as it is."""
         resources_update.update_sandbox(self._core, sandbox_id, resources)
+
+    def keep_sandbox_request(self, sandbox_id: SandboxId, request: bytes) -> None:
+        """Put other words in the place of :attr:`SandboxConfig.request`. Raises SandboxNotFoundError, StoreError."""
+        record = self._core.sandbox(sandbox_id)
+        record.config = dataclasses.replace(record.config, request=request)
+        self._core.tables.put_sandbox(msgspec.structs.replace(record, pod_pid=0))
+
+    def container_spec(self, container_id: ContainerId) -> Spec:
+        """The runtime-spec configuration that a container is made from; its root is not in it.
+
+        Raises ContainerNotFoundError, InvalidConfigError, LaunchError.
+        """
+        record = self._core.container(container_id)
+        return container_create.spec_of(self._core, self._core.sandbox(record.sandbox_id), record)
 
     def container_cgroup(self, container_id: ContainerId) -> CgroupStats:
         """What the kernel counted for one container: a few small files. Raises ContainerNotFoundError."""

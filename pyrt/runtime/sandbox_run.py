@@ -25,7 +25,7 @@ from pyrt.runtime.container_create import cgroup_place
 from pyrt.runtime.container_exit import container_exited
 from pyrt.runtime.core import Core
 from pyrt.runtime.encodedplan import EncodedPlan
-from pyrt.runtime.errors import InvalidConfigError, SandboxError
+from pyrt.runtime.errors import InvalidConfigError, SandboxError, SandboxStoppedError
 from pyrt.runtime.pid_namespace import PAUSE_ID, pause_plan
 from pyrt.runtime.poderrors import PlanFailedError
 from pyrt.runtime.podprocess import PodProcess
@@ -247,7 +247,7 @@ async def find(core: Core, config: SandboxConfig) -> SandboxRecord | None:
     for record in core.sandboxes.values():
         if record.config.metadata == config.metadata and record.config.owner is config.owner:
             if record.stopped:
-                raise SandboxError(
+                raise SandboxStoppedError(
                     "a stopped sandbox of the same attempt exists; remove it, or ask for the next attempt",
                     subject=subject_of(config),
                 )
