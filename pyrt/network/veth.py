@@ -149,6 +149,14 @@ def host_options(index: int, *, ipv6: bool, route_localnet: bool) -> bytes:
     return nl.set_link(index, attributes=nl.attribute(nl.IFLA_AF_SPEC, spec))
 
 
+def loopback_only() -> Attachment:
+    """A namespace in which others make the links."""
+    data, words = _LO_UP
+    return Attachment(
+        host_interface="", mtu=0, ipv4=None, ipv6=None, pod_messages=(data,), host_messages=(), description=(words,)
+    )
+
+
 def attachment(
     *,
     name: str,

@@ -20,6 +20,7 @@ from pyrt.launch.devices import host_devices
 from pyrt.launch.features import probe
 from pyrt.launch.plan import Plan
 from pyrt.network import Network
+from pyrt.network.cni import CniNetwork
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
 from pyrt.runtime.config import Owner, PodMetadata
 from pyrt.runtime.container_spec import HostFacts
@@ -58,6 +59,7 @@ class Core:
         self.paths = RuntimePaths.of(config)
         self.tables = RecordTables(store)
         self.network = network
+        self.cni = CniNetwork(config, store)
         self.cgroups: CgroupDriver = open_driver(config.cgroup.driver, config.cgroup.parent)
         self.rush = Rush()
         self.sweeper = CgroupSweeper(self.cgroups, self.rush)
@@ -106,6 +108,7 @@ class Core:
         self.cgroups.prepare()
         self.plain_facts = self._facts(())
         self.network.start()
+        self.cni.start()
         if not self.features.capabilities & SYS_RESOURCE:
             log.warning(
                 "this machine does not give CAP_SYS_RESOURCE: a negative oom_score_adj and a hard rlimit above the "
@@ -125,6 +128,7 @@ class Core:
         self.sweeper.close()
         self.spares.close()
         self.trash.close()
+        self.cni.close()
         self.network.stop()
         if self.host_netns >= 0:
             os.close(self.host_netns)

@@ -6,6 +6,7 @@ stopped: never for what the pod process itself can tell (ready, running, since w
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from pyrt.runtime.status import ContainerState, ContainerStatus, SandboxState, S
 from pyrt.store import Store, Table
 
 
+class CniPhase(enum.Enum):
+    """How far CNI plugins have come with a sandbox's network."""
+
+    ADDING = "adding"
+    """Nobody has been told of the sandbox: it is half-made."""
+    ADDED = "added"
+
+
 class SandboxRecord(msgspec.Struct, kw_only=True):
     """One sandbox. Mutable; only the runtime changes it."""
 
@@ -25,6 +34,8 @@ class SandboxRecord(msgspec.Struct, kw_only=True):
     created_at: int
     """Unix nanoseconds."""
     addresses: tuple[str, ...] = ()
+    cni: CniPhase | None = None
+    """``None``: its network is pyrt's own, or the host's."""
     stopped: bool = False
     """Its process was stopped or has died: it will not come back."""
     made_cgroups: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from pyrt.runtime.poderrors import PodGoneError
 from pyrt.runtime.podfiles import ExitRecord
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.protocol import ProcessItem, ProcessPhase, SandboxPhase
-from pyrt.runtime.records import ContainerRecord, SandboxRecord
+from pyrt.runtime.records import CniPhase, ContainerRecord, SandboxRecord
 from pyrt.runtime.sandbox_end import pod_process_died, stop_sandbox, take_down
 from pyrt.runtime.status import ContainerState
 
@@ -39,6 +39,8 @@ async def recover(core: Core) -> None:
             core.add_container(container)
         else:
             core.tables.delete_container(container.id)
+    # Before anything is taken down: a plugin of the earlier daemon's must not come after that.
+    await core.cni.end_strays({s.id for s in sandboxes if s.cni is CniPhase.ADDED and not s.stopped})
     processes = pod_search.pod_processes(core.paths.pods)
     async with asyncio.TaskGroup() as group:
         for sandbox in sandboxes:
@@ -48,7 +50,9 @@ async def recover(core: Core) -> None:
     _kill_unreachable_pods(core)
     _remove_strange_directories(core)
     _remove_strange_cgroups(core)
-    core.network.recover({record.id for record in core.sandboxes.values() if not record.stopped})
+    live = {record.id for record in core.sandboxes.values() if not record.stopped}
+    core.network.recover(live)
+    core.cni.recover(live)
 
 
 async def _take_over(core: Core, record: SandboxRecord, processes: list[int]) -> None:
@@ -58,7 +62,7 @@ async def _take_over(core: Core, record: SandboxRecord, processes: list[int]) ->
         log.info("sandbox %s: its pod process is gone", record.id[:13])
         pod_process_died(core, record.id)
         return
-    if pod.sandbox is not SandboxPhase.READY:
+    if pod.sandbox is not SandboxPhase.READY or record.cni is CniPhase.ADDING:
         # The daemon died while the sandbox was being made (nobody was told of it), or being stopped.
         core.pods[record.id] = pod
         stopping = pod.sandbox is SandboxPhase.STOPPING

@@ -15,6 +15,7 @@ from pyrt.cgroups.stats import CgroupStats
 from pyrt.config import Config
 from pyrt.ids import ContainerId, ImageId, SandboxId
 from pyrt.network import Network
+from pyrt.network.cni import CniNetwork
 from pyrt.runtime import (
     container_create,
     container_exec,
@@ -93,6 +94,9 @@ class Runtime:
         """
         core = self._core
         birth = await sandbox_run.begin_sandbox(core, config)
+        if isinstance(birth, sandbox_run.Birth) and birth.record.cni is not None:
+            # A container must not run before the plugins have made its network.
+            birth = await sandbox_run.complete_sandbox(core, birth)
         if isinstance(birth, sandbox_run.Birth):
             with sandbox_run.flight(core, birth.record):
                 try:
@@ -133,6 +137,11 @@ class Runtime:
         containers = (one for one in core.containers.values() if owner is None or one.sandbox_id in sandboxes)
         used = {record.config.image.id for record in containers}
         return used | {mount.image for one in sandboxes.values() for mount in one.config.image_mounts}
+
+    @property
+    def cni(self) -> CniNetwork:
+        """Networks that CNI plugins make; whether pods can have a network at all is its status."""
+        return self._core.cni
 
     # ------------------------------------------------------------------ containers
 

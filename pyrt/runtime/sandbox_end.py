@@ -15,6 +15,7 @@ from pyrt.runtime.core import Core
 from pyrt.runtime.foreign_cgroup import release_foreign
 from pyrt.runtime.podfiles import ExitRecord, read_exits, read_starts
 from pyrt.runtime.records import ContainerRecord, SandboxRecord
+from pyrt.runtime.sandbox_network import detach
 from pyrt.runtime.status import ContainerState, EventKind
 from pyrt.store import StoreError
 
@@ -38,6 +39,8 @@ async def stop_sandbox(core: Core, sandbox_id: SandboxId) -> None:
             await pod.died()
         pod_process_ended(core, sandbox_id)
     _release(core, record)
+    if record.cni is not None:
+        await detach(core, record)
 
 
 def pod_process_ended(core: Core, sandbox_id: SandboxId) -> None:
@@ -71,6 +74,8 @@ def pod_process_died(core: Core, sandbox_id: SandboxId) -> None:
         core.cgroups.kill(f"{record.config.cgroup_parent}/{container_id}")
     pod_process_ended(core, sandbox_id)
     _release(core, record)
+    if record.cni is not None:
+        core.cni.delete_soon(sandbox_id)
 
 
 def take_exits(core: Core, record: SandboxRecord) -> None:

@@ -48,6 +48,23 @@ def make_files(config: SandboxConfig, addresses: tuple[str, ...], host_resolv_co
     return mount
 
 
+def write_addresses(mount: int, config: SandboxConfig, addresses: tuple[str, ...]) -> None:
+    """Name the sandbox's own addresses in /etc/hosts: for one that gets them only after its files have been made.
+
+    Raises :class:`SandboxError`.
+    """
+    if config.hosts is None:
+        return
+    try:
+        fd = os.open("hosts", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=mount)
+        try:
+            os.write(fd, hosts_text(config, addresses, "").encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise SandboxError(operation="write /etc/hosts", errno=error.errno) from error
+
+
 def _read(path: str) -> str:
     try:
         with open(path) as file:

@@ -20,6 +20,7 @@ from pyrt.errors import PyrtError
 from pyrt.ids import new_sandbox_id
 from pyrt.launch.plan import Plan
 from pyrt.network.types import Attachment
+from pyrt.network.veth import loopback_only
 from pyrt.runtime.config import NamespaceMode, Owner, PodMetadata, SandboxConfig
 from pyrt.runtime.container_create import cgroup_place
 from pyrt.runtime.container_exit import container_exited
@@ -30,10 +31,11 @@ from pyrt.runtime.pid_namespace import PAUSE_ID, pause_plan
 from pyrt.runtime.poderrors import PlanFailedError
 from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.podstreams import ContainerIo
-from pyrt.runtime.records import SandboxRecord
+from pyrt.runtime.records import CniPhase, SandboxRecord
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_end import pod_process_died, take_down
 from pyrt.runtime.sandbox_files import make_files
+from pyrt.runtime.sandbox_network import attach, wants_plugins
 from pyrt.runtime.sandbox_plan import link_plan, sandbox_places, sandbox_plan
 from pyrt.runtime.status import EventKind
 
@@ -52,7 +54,7 @@ def subject_of(config: SandboxConfig) -> str:
 class Birth:
     """A sandbox whose plan has been sent to its pod process, and not been answered yet."""
 
-    __slots__ = ("_answers", "_core", "_spare", "pod", "record")
+    __slots__ = ("_answers", "_core", "_files", "_spare", "pod", "record")
 
     def __init__(self, core: Core, config: SandboxConfig) -> None:
         """Nothing is touched before :meth:`begin`."""
@@ -62,6 +64,8 @@ class Birth:
         self.record = SandboxRecord(id=sandbox_id, config=config, created_at=time.time_ns(), boot=core.boot, pod_pid=0)
         self.pod: PodProcess | None = None
         self._answers: list[tuple[asyncio.Future[Any], Plan | None]] = []
+        self._files = -1
+        """The mount of the files of /etc, for a sandbox that does not know its addresses yet."""
 
     def begin(self) -> None:
         """Start the pod process first, then get ready what its plan needs while it comes up; send the plan."""
@@ -79,7 +83,9 @@ class Birth:
         attachment: Attachment | None = None
         core.add_sandbox(record)
         with core.tables.store.transaction():
-            if config.network is not NamespaceMode.NODE:
+            if wants_plugins(core, config):
+                attachment, record.cni = loopback_only(), CniPhase.ADDING
+            elif config.network is not NamespaceMode.NODE:
                 attachment = core.network.attach(record.id, config.host_ports)
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
@@ -94,6 +100,8 @@ class Birth:
         with ExitStack() as stack:
             files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
             stack.callback(os.close, files)
+            if record.cni is not None:
+                self._files = os.dup(files)
             place = cgroup_place(join, core.cgroup_mounts)
             ready = self._spare is not None
             plan = sandbox_plan(config, places, place, attachment, files, core.features, prepared=ready)
@@ -140,11 +148,22 @@ class Birth:
                     errno=failure.errno,
                 ) from error
         assert self.pod is not None
+        if self.record.cni is not None:
+            await attach(self._core, self.record, self.pod.pid, self._files)
+            if not self.pod.alive:
+                raise SandboxError("the pod process has died", subject=subject_of(self.record.config))
         self.record.pod_pid = self.pod.pid
         self._core.emit(EventKind.STARTED, self.record.id)
 
+    def close(self) -> None:
+        """Let go of what only the birth needed."""
+        if self._files >= 0:
+            os.close(self._files)
+            self._files = -1
+
     async def undo(self) -> None:
         """Take everything back."""
+        self.close()
         await take_down(self._core, self.record)
 
 
@@ -205,8 +224,9 @@ async def finish_sandbox(core: Core, birth: Birth) -> None:
     try:
         await birth.ready()
     except BaseException as error:
-        await asyncio.shield(take_down(core, birth.record))
+        await asyncio.shield(birth.undo())
         raise _translated(birth.record.config, error) from error
+    birth.close()
 
 
 def _translated(config: SandboxConfig, error: BaseException) -> BaseException:
@@ -226,6 +246,11 @@ async def run_sandbox(core: Core, config: SandboxConfig) -> SandboxRecord:
     birth = await begin_sandbox(core, config)
     if isinstance(birth, SandboxRecord):
         return birth
+    return await complete_sandbox(core, birth)
+
+
+async def complete_sandbox(core: Core, birth: Birth) -> SandboxRecord:
+    """:func:`finish_sandbox`, with nothing else to do meanwhile."""
     with flight(core, birth.record):
         core.spare_pods.fill()
         await finish_sandbox(core, birth)
