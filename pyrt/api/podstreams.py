@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from pyrt.api.call import Call, Streamed
-from pyrt.api.errors import ApiError, bad_request, internal, not_found, status_object, success
+from pyrt.api.errors import ApiError, bad_request, internal, not_found
 from pyrt.api.query import flag, integer
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId
 from pyrt.kube.pod import Pod
-from pyrt.kube.response import Status, StatusCause, StatusDetails
+from pyrt.kube.response import StatusDetails
 from pyrt.pods import translate
 from pyrt.pods.status import RUNTIME_SCHEME
 from pyrt.pods.supervisor import Supervisor
@@ -24,10 +24,12 @@ from pyrt.runtime import Runtime
 from pyrt.runtime.errors import ContainerNotFoundError
 from pyrt.runtime.session import Session
 from pyrt.runtime.status import ContainerState, ContainerStatus
-from pyrt.streams import portforward, remotecommand
-from pyrt.streams.channels import PORT_FORWARD, REMOTE_COMMAND, STDERR, STDOUT, ChannelProtocol, choose
+from pyrt.streams import outcomes
+from pyrt.streams.channels import STDERR, STDOUT
+from pyrt.streams.errors import UpgradeRefusedError
 from pyrt.streams.logformat import BOTH_STREAMS, LogOptions, parse_time
 from pyrt.streams.logs import read_log
+from pyrt.streams.upgrades import Conversation, Refused, Timeouts, Wanted, forward_ports, remote_command
 
 _STREAMS: Final = {
     "": BOTH_STREAMS,
@@ -36,9 +38,7 @@ _STREAMS: Final = {
     "Stderr": frozenset((b"stderr",)),
 }
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
-_EXIT_CODE: Final = "NonZeroExitCode"
-_MAX_MESSAGE: Final = 1 << 20
-"""Bytes in one WebSocket message from a client."""
+_TIMEOUTS: Final = Timeouts()
 
 
 @contextlib.contextmanager
@@ -105,7 +105,8 @@ class PodStreams:
         if not command:
             raise bad_request("you must specify at least one command for the container")
         container = self._running(self._pod(call), call)
-        stdin, stdout, stderr, tty = _stream_flags(call)
+        wanted = _stream_flags(call)
+        stdin, stdout, stderr, tty = wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty
 
         async def begin() -> Session:
             return await self._runtime.exec(
@@ -113,12 +114,15 @@ class PodStreams:
             )
 
         shown_on = STDOUT if tty else STDERR if stderr else None
-        return await _converse(request, begin, exit_status, shown_on)
+        conversation = Conversation(begin, outcomes.exit_status, lambda error: _refused(error, shown_on))
+        with _upgrading():
+            return await remote_command(request, wanted, conversation, _TIMEOUTS)
 
     async def attach(self, call: Call, request: web.BaseRequest) -> web.StreamResponse:
         """``pods/attach``. Raises ApiError before the upgrade."""
         container = self._running(self._pod(call), call)
-        stdin, stdout, stderr, tty = _stream_flags(call)
+        wanted = _stream_flags(call)
+        stdin, stdout, stderr, tty = wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty
         if stdin and not container.config.stdin:
             raise bad_request(f"container {container.config.name} has no stdin: set stdin: true in the pod")
         if tty and not container.config.tty:
@@ -127,7 +131,9 @@ class PodStreams:
         async def begin() -> Session:
             return await self._runtime.attach(container.id, stdin=stdin, stdout=stdout, stderr=stderr and not tty)
 
-        return await _converse(request, begin, lambda _code: success())
+        conversation = Conversation(begin, outcomes.success, lambda error: _refused(error, None))
+        with _upgrading():
+            return await remote_command(request, wanted, conversation, _TIMEOUTS)
 
     # --- port forwarding ------------------------------------------------------------------------------------------
 
@@ -135,15 +141,13 @@ class PodStreams:
         """``pods/portforward``. Raises ApiError before the upgrade."""
         pod = self._pod(call)
         ports = [_port(text) for value in call.repeated.get("ports", ()) for text in value.split(",")]
-        if not ports:
-            raise bad_request("you must specify at least 1 port")
         sandboxes = self._supervisor.sandboxes(pod.metadata.uid)
         if pod.status.phase != "Running" or not sandboxes:
             raise bad_request(f"unable to forward port because pod is not running. Current status={pod.status.phase}")
-        frames, protocol = await _upgrade(request, PORT_FORWARD)
-        with contextlib.suppress(ConnectionError):
-            await portforward.serve(frames, protocol, ports, lambda port: self._runtime.connect(sandboxes[-1], port))
-        return await frames.close()
+        with _upgrading():
+            return await forward_ports(
+                request, ports, lambda port: self._runtime.connect(sandboxes[-1], port), _TIMEOUTS
+            )
 
     # --- finding --------------------------------------------------------------------------------------------------
 
@@ -261,11 +265,11 @@ def _waiting_text(pod: Pod, name: str) -> str:
     return f'container "{name}" in pod "{pod.metadata.name}" is waiting to start: ContainerCreating'
 
 
-def _stream_flags(call: Call) -> tuple[bool, bool, bool, bool]:
+def _stream_flags(call: Call) -> Wanted:
     stdin, stdout, stderr, tty = (flag(call.query, name) for name in ("stdin", "stdout", "stderr", "tty"))
     if not (stdin or stdout or stderr):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    return stdin, stdout, stderr, tty
+    return Wanted(stdin, stdout, stderr, tty)
 
 
 def _port(text: str) -> int:
@@ -274,94 +278,17 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def exit_status(code: int) -> Status:
-    """The last word of exec: how the command ended."""
-    if code == 0:
-        return success()
-    return status_object(
-        500,
-        _EXIT_CODE,
-        f"command terminated with non-zero exit code: exit status {code}",
-        StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
-    )
-
-
-class WebSocketFrames:
-    """aiohttp's WebSocket as :class:`pyrt.streams.remotecommand.Frames`."""
-
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
-
-    async def send(self, message: bytes | str) -> None:
-        """One message, binary or text. Raises ConnectionError."""
-        if isinstance(message, str):
-            await self._socket.send_str(message)
-        else:
-            await self._socket.send_bytes(message)
-
-    async def receive(self) -> bytes | str | None:
-        """The next message; ``None`` when the client has closed."""
-        message = await self._socket.receive()
-        if message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
-            data: bytes | str = message.data
-            return data
-        return None
-
-    async def close(self) -> web.StreamResponse:
-        """Say goodbye."""
-        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
-            await self._socket.close()
-        return self._socket
-
-
-async def _upgrade(
-    request: web.BaseRequest, known: dict[str, ChannelProtocol]
-) -> tuple[WebSocketFrames, ChannelProtocol]:
-    if request.headers.get("Upgrade", "").lower() != "websocket":
-        raise bad_request("Upgrade request required: this stream is a WebSocket")
-    header = request.headers.get("Sec-WebSocket-Protocol", "")
-    protocol = choose([name.strip() for name in header.split(",") if name.strip()], known)
-    if protocol is None:
-        raise bad_request(
-            f"unable to upgrade: none of the subprotocols [{header}] is known; known are {' '.join(known)}"
-        )
-    socket = web.WebSocketResponse(protocols=(protocol.name,), max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
-    await socket.prepare(request)
-    return WebSocketFrames(socket), protocol
-
-
-async def _converse(
-    request: web.BaseRequest,
-    begin: Callable[[], Awaitable[Session]],
-    report: Callable[[int], Status],
-    shown_on: int | None = None,
-) -> web.StreamResponse:
-    """Upgrade, begin the session, and carry it. A session that cannot begin is told on the error channel, and on
-    ``shown_on`` too if its status is but an exit code.
-    """
-    frames, protocol = await _upgrade(request, REMOTE_COMMAND)
-    with contextlib.suppress(ConnectionError):
-        try:
-            session = await begin()
-        except PyrtError as error:
-            status = failure_status(error)
-            if status.reason != _EXIT_CODE:
-                shown_on = None
-            await remotecommand.refuse(frames, protocol, status, str(error), shown_on=shown_on)
-        else:
-            async with session:
-                await remotecommand.serve(frames, protocol, session, report=report)
-    return await frames.close()
-
-
-def failure_status(error: PyrtError) -> Status:
-    """A command that could not be started: its exit code if it has one, as a shell would say."""
+def _refused(error: PyrtError, shown_on: int | None) -> Refused:
+    """A command that could not be started has an exit code, as a shell would say; its reason is shown besides."""
     code = getattr(error, "exit_code", None)
-    if code is not None:
-        return status_object(
-            500,
-            _EXIT_CODE,
-            str(error),
-            StatusDetails(causes=[StatusCause(reason="ExitCode", message=str(code))]),
-        )
-    return status_object(500, "InternalError", f"Internal error occurred: {error}")
+    return Refused(outcomes.failed(error, code=code), str(error), shown_on if code is not None else None)
+
+
+@contextlib.contextmanager
+def _upgrading() -> Iterator[None]:
+    """A request for a protocol that is not spoken here."""
+    try:
+        yield
+    except UpgradeRefusedError as error:
+        reason = "Forbidden" if error.code == 403 else "BadRequest"
+        raise ApiError(error.code, reason, str(error)) from error

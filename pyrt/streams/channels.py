@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,11 +63,12 @@ REMOTE_COMMAND: Final = {protocol.name: protocol for protocol in _ALL}
 """What exec and attach speak, best first."""
 PORT_FORWARD: Final = {protocol.name: protocol for protocol in _ALL if protocol.name.startswith("v4.")}
 """What portforward speaks over WebSocket."""
+TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
+"""Port forwarding's own SPDY streams in the messages of a WebSocket (KEP-4006)."""
 
 
-def choose(offered: list[str], known: dict[str, ChannelProtocol]) -> ChannelProtocol | None:
-    """The client's first choice that is known; with no offer at all, the first version for old clients."""
-    for name in offered:
-        if name in known:
-            return known[name]
-    return known.get("channel.k8s.io") if not offered else None
+def choose(offered: Sequence[str], known: Mapping[str, ChannelProtocol]) -> ChannelProtocol | None:
+    """The client's first choice that is known; with no offer at all, the first version, for old clients."""
+    if not offered:
+        return known.get("channel.k8s.io", known["v4.channel.k8s.io"])
+    return next((known[name] for name in offered if name in known), None)

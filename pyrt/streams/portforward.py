@@ -16,12 +16,18 @@ from typing import Any, Final
 from pyrt.errors import PyrtError
 from pyrt.streams.channels import ChannelProtocol
 from pyrt.streams.descriptors import read_some, write_all
-from pyrt.streams.remotecommand import Frames
+from pyrt.streams.websocket import Frames
 
-_CHUNK: Final = 32 * 1024
+CHUNK: Final = 32 * 1024
+"""Bytes read from a pod at a time."""
 
 Connect = Callable[[int], Awaitable[socket.socket]]
 """Open a non-blocking connection to a port inside the pod. Raises PyrtError or OSError."""
+
+
+def complaint(port: int, error: Exception) -> bytes:
+    """What the client reads about a port that cannot be forwarded."""
+    return f"error forwarding port {port} to pod: {error}".encode()
 
 
 async def serve(frames: Frames, protocol: ChannelProtocol, ports: Sequence[int], connect: Connect) -> None:
@@ -77,7 +83,7 @@ class _Forward:
                 self._socket = await connect(self._port)
             finally:
                 self._connected.set()
-            while data := await read_some(self._socket.fileno(), _CHUNK):
+            while data := await read_some(self._socket.fileno(), CHUNK):
                 await self._frames.send(self._protocol.encode(self._channel, data))
         except ConnectionError as error:
             if self._socket is None:
@@ -86,9 +92,8 @@ class _Forward:
             await self._complain(error)
 
     async def _complain(self, error: Exception) -> None:
-        text = f"error forwarding port {self._port} to pod: {error}"
         with contextlib.suppress(ConnectionError):
-            await self._frames.send(self._protocol.encode(self._channel + 1, text.encode()))
+            await self._frames.send(self._protocol.encode(self._channel + 1, complaint(self._port, error)))
 
     async def send(self, data: bytes) -> None:
         """Hand on what the client sent."""

@@ -1,4 +1,4 @@
-"""exec and attach: a session's descriptors on one side, channels of a WebSocket on the other.
+"""exec and attach: a session's descriptors on one side, a client's channels on the other, whatever carries them.
 
 Both directions have back-pressure: a process is not read while the client does not take what it wrote, and a client
 is not read while the process does not take its stdin.
@@ -13,22 +13,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from pyrt.streams.channels import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, ChannelProtocol
+from pyrt.streams.channels import ERROR, STDERR, STDOUT
 from pyrt.streams.descriptors import read_now, read_some, write_all
+from pyrt.streams.resize import Sizes
 
 _CHUNK: Final = 32 * 1024
 _LINGER: Final = 0.2
 """Seconds that output may still come after the process has ended, if something it left behind keeps the pipe open."""
-
-
-class Frames(Protocol):
-    """A WebSocket as this module needs it."""
-
-    async def send(self, message: bytes | str) -> None:
-        """Send one message; returns when the client is ready for more. Raises ConnectionError when it is gone."""
-
-    async def receive(self) -> bytes | str | None:
-        """The next message, ``None`` at the end."""
 
 
 class Process(Protocol):
@@ -48,45 +39,73 @@ class Process(Protocol):
         """The exit code, once the process has ended."""
 
 
-class TerminalSize(msgspec.Struct, frozen=True):
-    """Channel 4 (client-go's ``TerminalSize``)."""
+class Input:
+    """What a client can do to a process."""
 
-    Width: int = 0
-    Height: int = 0
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._sizes = Sizes()
+
+    async def write(self, data: bytes) -> None:
+        """Its stdin; returns when the process is ready for more. Dropped when nobody reads it."""
+        stdin = self._process.stdin
+        if stdin is not None and data and not await write_all(stdin, data):
+            self._process.close_stdin()
+
+    def close(self) -> None:
+        """The end of its stdin."""
+        self._process.close_stdin()
+
+    def resize(self, data: bytes) -> None:
+        """Its terminal: JSON, in pieces of any size."""
+        for size in self._sizes.feed(data):
+            with contextlib.suppress(OSError):
+                self._process.resize(size.Height, size.Width)
 
 
-async def serve(frames: Frames, protocol: ChannelProtocol, process: Process, *, report: Callable[[int], Any]) -> None:
+class Client(Protocol):
+    """Who runs the command, behind a WebSocket or SPDY streams."""
+
+    structured_errors: bool
+    """The last word is a ``Status``, also when all went well; otherwise the text of an error."""
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Send to one channel; returns when the client is ready for more. Raises ConnectionError when it is gone."""
+
+    async def carry_input(self, process: Input) -> None:
+        """Hand on what the client sends until it has gone."""
+
+
+async def serve(client: Client, process: Process, *, report: Callable[[int], Any]) -> None:
     """Carry a session until its process has ended and all output is delivered, or the client has gone.
 
-    ``report`` makes the last word on channel 3 from the exit code: a ``Status``, or ``None`` for a protocol without.
+    ``report`` makes the ``Status`` that is the last word from the exit code.
     """
-    client = asyncio.create_task(_from_client(frames, protocol, process))
+    carrier = asyncio.create_task(client.carry_input(Input(process)))
     outputs = [
-        asyncio.create_task(_from_process(frames, protocol, channel, fd))
+        asyncio.create_task(_from_process(client, channel, fd))
         for channel, fd in ((STDOUT, process.stdout), (STDERR, process.stderr))
         if fd is not None
     ]
     ended = asyncio.ensure_future(process.wait())
-    tasks: list[asyncio.Future[Any]] = [client, ended, *outputs]
+    tasks: list[asyncio.Future[Any]] = [carrier, ended, *outputs]
     try:
-        await asyncio.wait([client, ended], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([carrier, ended], return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            client.result()
+            carrier.result()
             return
         code = ended.result()
         with contextlib.suppress(ConnectionError):
             if outputs:
-                await _finish(frames, protocol, process, outputs, client)
-            await frames.send(protocol.encode(ERROR, _last_word(protocol, code, report)))
+                await _finish(client, process, outputs, carrier)
+            await client.send(ERROR, _last_word(client, code, report))
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def refuse(
-    frames: Frames, protocol: ChannelProtocol, status: Any, text: str, *, shown_on: int | None = None
-) -> None:
+async def refuse(client: Client, status: Any, text: str, *, shown_on: int | None = None) -> None:
     """Say on the error channel that there will be no session.
 
     Clients show no more than the code of a status that has an exit code: ``shown_on`` is the output channel on which
@@ -94,23 +113,18 @@ async def refuse(
     """
     if shown_on is not None:
         end = "\r\n" if shown_on == STDOUT else "\n"
-        await frames.send(protocol.encode(shown_on, (text + end).encode()))
-    data = msgspec.json.encode(status) if protocol.structured_errors else text.encode()
-    await frames.send(protocol.encode(ERROR, data))
+        await client.send(shown_on, (text + end).encode())
+    await client.send(ERROR, msgspec.json.encode(status) if client.structured_errors else text.encode())
 
 
-def _last_word(protocol: ChannelProtocol, code: int, report: Callable[[int], Any]) -> bytes:
-    if protocol.structured_errors:
+def _last_word(client: Client, code: int, report: Callable[[int], Any]) -> bytes:
+    if client.structured_errors:
         return msgspec.json.encode(report(code))
     return f"command terminated with non-zero exit code: exit status {code}".encode() if code else b""
 
 
 async def _finish(
-    frames: Frames,
-    protocol: ChannelProtocol,
-    process: Process,
-    outputs: list[asyncio.Task[None]],
-    client: asyncio.Task[None],
+    client: Client, process: Process, outputs: list[asyncio.Task[None]], carrier: asyncio.Task[None]
 ) -> None:
     """Deliver what the process wrote before it ended, however slow the client; what its descendants still write is
     waited for shortly.
@@ -121,7 +135,7 @@ async def _finish(
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()
-    if not pending or client.done():
+    if not pending or carrier.done():
         return
     for channel, fd in ((STDOUT, process.stdout), (STDERR, process.stderr)):
         if fd is not None:
@@ -129,27 +143,9 @@ async def _finish(
             left = 1 << 20
             while left > 0 and (data := read_now(fd, _CHUNK)):
                 left -= len(data)
-                await frames.send(protocol.encode(channel, data))
+                await client.send(channel, data)
 
 
-async def _from_process(frames: Frames, protocol: ChannelProtocol, channel: int, fd: int) -> None:
+async def _from_process(client: Client, channel: int, fd: int) -> None:
     while data := await read_some(fd, _CHUNK):
-        await frames.send(protocol.encode(channel, data))
-
-
-async def _from_client(frames: Frames, protocol: ChannelProtocol, process: Process) -> None:
-    while (message := await frames.receive()) is not None:
-        decoded = protocol.decode(message)
-        if decoded is None:
-            continue
-        channel, data = decoded
-        if channel == STDIN and process.stdin is not None and data:
-            if not await write_all(process.stdin, data):
-                process.close_stdin()
-        elif channel == RESIZE:
-            with contextlib.suppress(msgspec.DecodeError, OSError):
-                size = msgspec.json.decode(data, type=TerminalSize)
-                if 0 < size.Height < 65536 and 0 < size.Width < 65536:
-                    process.resize(size.Height, size.Width)
-        elif channel == CLOSE and protocol.half_close and data[:1] == bytes((STDIN,)):
-            process.close_stdin()
+        await client.send(channel, data)

@@ -51,13 +51,20 @@ def kubectl(daemon, tmp_path):
     thread.start()
     server = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-    def run(*words, code=0, stdin=""):
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/local/bin"}
+
+    def run(*words, code=0, stdin="", **more):
         command = ["kubectl", "--kubeconfig=/dev/null", "-s", server, *words]
-        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin:/usr/local/bin"}
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=environment | more)
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
+    def start(*words, **more):
+        command = ["kubectl", "--kubeconfig=/dev/null", "-s", server, *words]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, text=True, env=environment | more, **pipes)
+
+    run.start = start
     yield run
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
@@ -103,3 +110,49 @@ def test_secrets(daemon, kubectl):
 def test_it_finds_its_way(daemon, kubectl):
     assert "pods" in kubectl("api-resources", "-o", "name").split()
     assert "imagePullSecrets" in kubectl("explain", "pod.spec")
+
+
+SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
+"""What kubectl before 1.31 does."""
+
+
+def test_commands_over_spdy(daemon, kubectl):
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=30s")
+    big = "0123456789abcdef" * 65536
+    assert kubectl("exec", "-i", "web", "--", "cat", stdin=big, **SPDY) == big
+    assert kubectl("exec", "web", "--", "sh", "-c", "exit 7", code=7, **SPDY).endswith("exit code 7\n")
+    said = kubectl("exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 1", code=1, **SPDY)
+    assert said == "err\ncommand terminated with exit code 1\n"
+    assert "not found in $PATH" in kubectl("exec", "web", "--", "nothing", code=127, **SPDY)
+
+
+@pytest.mark.parametrize("environment", [{}, SPDY], ids=["tunnelled", "spdy"])
+def test_port_forward(daemon, kubectl, environment):
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=30s")
+    listening = "until grep -q ':1B58 .* 0A ' /proc/net/tcp*; do sleep 0.02; done"
+    daemon.exec("web", "sh", "-c", f"nc -ll -p 7000 -e cat >/dev/null 2>&1 & {listening}")
+    forward = kubectl.start("port-forward", "pod/web", ":7000", ":7001", **environment)
+    try:
+        ports = [int(forward.stdout.readline().split("127.0.0.1:")[1].split()[0])]
+        assert "[::1]" in forward.stdout.readline()
+        ports.append(int(forward.stdout.readline().split("127.0.0.1:")[1].split()[0]))
+        with socket.create_connection(("127.0.0.1", ports[0])) as one:
+            one.sendall(b"first")
+            assert one.recv(100) == b"first"
+            with socket.create_connection(("127.0.0.1", ports[0])) as two:  # while the first is open
+                two.sendall(b"second" * 10000)
+                two.shutdown(socket.SHUT_WR)
+                assert b"".join(iter(lambda: two.recv(65536), b"")) == b"second" * 10000
+            one.sendall(b"again")
+            assert one.recv(100) == b"again"
+        with socket.create_connection(("127.0.0.1", ports[1])) as refused:
+            assert refused.recv(100) == b""
+        said = ""
+        while "error occurred" not in said:
+            said = forward.stdout.readline()
+        assert "Connection refused" in said
+    finally:
+        forward.kill()
+        forward.communicate()

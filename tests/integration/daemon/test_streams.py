@@ -155,7 +155,7 @@ def test_a_container_that_has_ended(daemon, pod):
 def test_an_exec_without_upgrade(daemon, pod):
     daemon.create(pod("web", FOREVER))
     daemon.running("web")
-    with pytest.raises(ApiFailure, match="Upgrade request required"):
+    with pytest.raises(ApiFailure, match="missing upgrade headers in request"):
         daemon.call("GET", f"{PODS}/web/exec?stdout=1&command=true")
 
 

@@ -8,10 +8,11 @@ import socket
 import msgspec
 import pytest
 
-from pyrt.api.podstreams import exit_status
 from pyrt.errors import PyrtError
 from pyrt.streams import portforward, remotecommand
 from pyrt.streams.channels import PORT_FORWARD, REMOTE_COMMAND, choose
+from pyrt.streams.outcomes import exit_status
+from pyrt.streams.websocket import WebSocketClient
 
 V5 = REMOTE_COMMAND["v5.channel.k8s.io"]
 V4 = REMOTE_COMMAND["v4.channel.k8s.io"]
@@ -31,7 +32,11 @@ def test_the_first_known_offer_is_taken(offered, chosen):
 
 def test_unknown_offers_are_refused():
     assert choose(["SPDY/3.1"], REMOTE_COMMAND) is None
-    assert choose([], PORT_FORWARD) is None
+    assert choose(["channel.k8s.io"], PORT_FORWARD) is None
+
+
+def test_a_client_that_offers_nothing_gets_bytes():
+    assert choose([], PORT_FORWARD) is V4
 
 
 def test_base64():
@@ -116,7 +121,7 @@ async def test_output_and_exit_code(process):
     os.write(process.inside["stdout"], b"out")
     os.write(process.inside["stderr"], b"err")
     process.end(3)
-    await remotecommand.serve(wire, V5, process, report=exit_status)
+    await remotecommand.serve(WebSocketClient(wire, V5), process, report=exit_status)
     assert (wire.bytes(1), wire.bytes(2)) == (b"out", b"err")
     status = msgspec.json.decode(wire.sent[-1][1:])
     assert wire.sent[-1][0] == 3
@@ -125,7 +130,7 @@ async def test_output_and_exit_code(process):
 
 async def test_input_resize_and_half_close(process):
     wire = Wire()
-    serving = asyncio.create_task(remotecommand.serve(wire, V5, process, report=exit_status))
+    serving = asyncio.create_task(remotecommand.serve(WebSocketClient(wire, V5), process, report=exit_status))
     for message in (b"\x00hello", b'\x04{"Width":100,"Height":40}', b"\xff\x00"):
         wire.to_server.put_nowait(message)
     await asyncio.sleep(0)
@@ -155,7 +160,7 @@ async def _drained(fd, expected):
 
 async def test_v4_cannot_close_stdin(process):
     wire = Wire()
-    serving = asyncio.create_task(remotecommand.serve(wire, V4, process, report=exit_status))
+    serving = asyncio.create_task(remotecommand.serve(WebSocketClient(wire, V4), process, report=exit_status))
     wire.to_server.put_nowait(b"\xff\x00")
     wire.to_server.put_nowait(b"\x00x")
     for _ in range(10):
@@ -169,7 +174,7 @@ async def test_v4_cannot_close_stdin(process):
 async def test_a_slow_client_slows_the_process_down(process):
     wire = Wire()
     wire.taking.clear()
-    serving = asyncio.create_task(remotecommand.serve(wire, V5, process, report=exit_status))
+    serving = asyncio.create_task(remotecommand.serve(WebSocketClient(wire, V5), process, report=exit_status))
     written = 0
     for _ in range(200):
         try:
@@ -187,7 +192,7 @@ async def test_what_descendants_keep_open_is_not_waited_for(process):
     wire = Wire()
     os.write(process.inside["stdout"], b"last")
     process.ended.set_result(0)
-    await remotecommand.serve(wire, V5, process, report=exit_status)
+    await remotecommand.serve(WebSocketClient(wire, V5), process, report=exit_status)
     assert wire.bytes(1) == b"last"
 
 
@@ -195,7 +200,7 @@ async def test_a_client_that_leaves_ends_the_session(process):
     wire = Wire()
     wire.to_server.put_nowait(None)
     async with asyncio.timeout(10):
-        await remotecommand.serve(wire, V5, process, report=exit_status)
+        await remotecommand.serve(WebSocketClient(wire, V5), process, report=exit_status)
 
 
 async def test_a_port():
