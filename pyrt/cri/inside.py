@@ -16,8 +16,8 @@ from pyrt.runtime.status import ContainerStatus, SandboxState, SandboxStatus
 from pyrt.spec import Config
 
 
-def sandbox_info(status: SandboxStatus) -> dict[str, str]:
-    """Of PodSandboxStatus."""
+def sandbox_info(status: SandboxStatus, network: dict[str, Any] | None = None) -> dict[str, str]:
+    """Of PodSandboxStatus. ``network``: what there is to say of one that CNI plugins have made."""
     request = sandbox_request(status)
     ready = status.state is SandboxState.READY
     return _info(
@@ -28,6 +28,7 @@ def sandbox_info(status: SandboxStatus) -> dict[str, str]:
             "runtimeHandler": request.runtime_handler,
             "runtimeType": "pyrt",
             "config": _as_dict(request.config),
+            **(network or {}),
         }
     )
 

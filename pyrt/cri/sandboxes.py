@@ -17,8 +17,9 @@ from pyrt.cri.inside import sandbox_info
 from pyrt.cri.sandbox_config import sandbox_config
 from pyrt.cri.sandbox_status import sandbox_status
 from pyrt.cri.services import Handlers
+from pyrt.network.cni import CniError
 from pyrt.runtime import Runtime
-from pyrt.runtime.status import SandboxState
+from pyrt.runtime.status import SandboxState, SandboxStatus
 
 
 class Sandboxes:
@@ -77,10 +78,26 @@ class Sandboxes:
         containers = self._world.containers(sandbox.id)
         return cri.PodSandboxStatusResponse(
             status=sandbox_status(sandbox),
-            info=sandbox_info(sandbox) if request.verbose else {},
+            info=sandbox_info(sandbox, await self._network(sandbox)) if request.verbose else {},
             containers_statuses=[container_status(one, sandbox.config) for one in containers],
             timestamp=time.time_ns(),
         )
+
+    async def _network(self, sandbox: SandboxStatus) -> dict[str, object]:
+        """What CNI plugins have made for it, and whether it is still so, which they are asked (CHECK)."""
+        networks = self._runtime.cni
+        if sandbox.state is not SandboxState.READY or not networks.knows(sandbox.id):
+            return {}
+        found = "OK"
+        try:
+            await networks.check(sandbox.id)
+        except CniError as error:
+            found = str(error)
+        return {
+            "cniResult": networks.results(sandbox.id),
+            "cniCheck": found,
+            "networkNamespace": networks.netns(sandbox.id),
+        }
 
     async def update_resources(
         self, request: cri.UpdatePodSandboxResourcesRequest

@@ -43,7 +43,7 @@ def handlers(parts: Parts) -> Handlers:
     """Every method that is served. One line for each module that answers."""
     world = World(parts.runtime)
     return {
-        **Identity(parts.config, lambda: "").handlers(),
+        **Identity(parts.config, parts.runtime.cni).handlers(),
         **Sandboxes(parts.config, parts.runtime, world).handlers(),
         **Containers(parts.runtime, parts.images, world).handlers(),
         **Listing(world, parts.runtime.subscribe).handlers(),

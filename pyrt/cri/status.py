@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import platform
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,13 +12,10 @@ from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.sandbox_config import HANDLERS
 from pyrt.cri.services import Handlers
-
-log = logging.getLogger(__name__)
+from pyrt.network.cni import CniNetwork
 
 _KUBELET_API: Final = "0.1.0"
 """What every runtime answers as ``version``: the version of the kubelet's runtime API, which never changed."""
-_NETWORK_NOT_READY: Final = "NetworkPluginNotReady"
-"""The reason that kubelets and people know from other runtimes."""
 
 HANDLER_FEATURES: Final = cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
 FEATURES: Final = cri.RuntimeFeatures(supplemental_groups_policy=True)
@@ -29,10 +24,9 @@ FEATURES: Final = cri.RuntimeFeatures(supplemental_groups_policy=True)
 class Identity:
     """Version, Status, RuntimeConfig, UpdateRuntimeConfig."""
 
-    def __init__(self, config: Config, network_fault: Callable[[], str]) -> None:
-        """``network_fault`` says why pods cannot have a network now; empty when they can."""
+    def __init__(self, config: Config, networks: CniNetwork) -> None:
         self._config = config
-        self._network_fault = network_fault
+        self._networks = networks
 
     def handlers(self) -> Handlers:
         """By method."""
@@ -51,10 +45,10 @@ class Identity:
 
     async def status(self, request: cri.StatusRequest) -> cri.StatusResponse:
         """RuntimeReady, which holds if this is answered, and NetworkReady; what the runtime can do."""
-        fault = self._network_fault()
-        network = cri.RuntimeCondition(type="NetworkReady", status=not fault)
-        if fault:
-            network.reason, network.message = _NETWORK_NOT_READY, fault
+        found = await self._networks.status()
+        network = cri.RuntimeCondition(
+            type="NetworkReady", status=found.ready, reason=found.reason, message=found.message
+        )
         conditions = [cri.RuntimeCondition(type="RuntimeReady", status=True), network]
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=conditions),
@@ -65,7 +59,11 @@ class Identity:
 
     def _info(self) -> dict[str, str]:
         config = msgspec.json.encode(self._config, enc_hook=str).decode()
-        return {"config": config, "python": msgspec.json.encode(platform.python_version()).decode()}
+        return {
+            "config": config,
+            "python": msgspec.json.encode(platform.python_version()).decode(),
+            "cniconfig": msgspec.json.encode(self._networks.describe()).decode(),
+        }
 
     async def runtime_config(self, request: cri.RuntimeConfigRequest) -> cri.RuntimeConfigResponse:
         """The cgroup driver, which the kubelet takes over."""
@@ -73,10 +71,9 @@ class Identity:
         return cri.RuntimeConfigResponse(linux=cri.LinuxRuntimeConfiguration(cgroup_driver=driver))
 
     async def update_runtime_config(self, request: cri.UpdateRuntimeConfigRequest) -> cri.UpdateRuntimeConfigResponse:
-        """A kubelet tells the node's addresses for pods. Ours are those of the configuration, or of CNI's, where an
-        administrator has written them: no more than a line in the log.
+        """A kubelet tells the node's addresses for pods, the families with a comma between. They are filled into the
+        template of a CNI configuration, if there is one; pyrt's own network keeps to its configured ranges.
         """
         asked = request.runtime_config.network_config.pod_cidr
-        if asked:
-            log.info("the kubelet's pod CIDR is %s; pods have addresses as this machine is configured", asked)
+        self._networks.set_pod_cidrs([cidr.strip() for cidr in asked.split(",") if cidr.strip()])
         return cri.UpdateRuntimeConfigResponse()
