@@ -1,15 +1,21 @@
 """The tables of the two services, and what callers are told of failures."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from grpc import StatusCode
 
+from pyrt.config import for_instance
 from pyrt.cri import runtime_pb2
 from pyrt.cri.errors import CriError, code_of, invalid, not_found
 from pyrt.cri.services import generic_handlers
 from pyrt.cri.status import Identity
 from pyrt.errors import PyrtError
 from pyrt.images.errors import NotFoundError
+from pyrt.network.cni import CniNetwork
 from pyrt.runtime.errors import ContainerNotFoundError, ExecTimeoutError, SandboxNotFoundError
+from pyrt.store import Store
 
 
 @pytest.mark.parametrize(
@@ -29,13 +35,20 @@ def test_codes(error: PyrtError, code: StatusCode) -> None:
     assert code_of(error) is code
 
 
-def test_a_handler_for_a_method_that_the_schema_does_not_have() -> None:
+@pytest.fixture
+def identity(tmp_path: Path) -> Iterator[Identity]:
+    config = for_instance(tmp_path, "services")
+    with Store(config.paths.root) as store:
+        yield Identity(config, CniNetwork(config, store))
+
+
+def test_a_handler_for_a_method_that_the_schema_does_not_have(identity: Identity) -> None:
     with pytest.raises(KeyError, match="Versoin"):
-        generic_handlers({"Versoin": Identity().version})
+        generic_handlers({"Versoin": identity.version})
 
 
-async def test_version() -> None:
-    answer = await Identity().version(runtime_pb2.VersionRequest(version="0.1.0"))
+async def test_version(identity: Identity) -> None:
+    answer = await identity.version(runtime_pb2.VersionRequest(version="0.1.0"))
     assert (answer.runtime_name, answer.runtime_api_version) == ("pyrt", "v1")
 
 
