@@ -166,24 +166,18 @@ class Plan:
 
     def encode(self) -> bytes:
         """The buffer for plan_decode (native/plan.h)."""
-        count = 0
-        parts = [b""]
-        for item in self.items:
-            if isinstance(item, Block):
-                parts.append(item.encoded)
-                count += len(item.operations)
-            else:
-                parts.append(item.encode())
-                count += 1
+        return self.framed(*encode_items(self.items))
+
+    def framed(self, records: bytes, count: int) -> bytes:
+        """The buffer for ``count`` operations that are encoded already, born as this plan's."""
         if len(self.fds) > MAX_FDS:
             raise LaunchError(f"{len(self.fds)} descriptors, and a plan has room for {MAX_FDS}")
-        size = HEADER.size + sum(map(len, parts))
+        size = HEADER.size + len(records)
         if size > MAX_BYTES:
             raise LaunchError(f"a plan of {size} bytes is larger than {MAX_BYTES}", operation="encode plan")
         cgroup = NO_FD if self.cgroup_fd is None else self.cgroup_fd
         pidns = NO_FD if self.pidns_fd is None else self.pidns_fd
-        parts[0] = HEADER.pack(MAGIC, size, count, len(self.fds), self.clone_flags, cgroup, pidns)
-        return b"".join(parts)
+        return HEADER.pack(MAGIC, size, count, len(self.fds), self.clone_flags, cgroup, pidns) + records
 
     def open_fds(self, stack: ExitStack, **supplied: int) -> list[int]:
         """The table's descriptors in order. What is opened for it is closed by ``stack``.
@@ -224,6 +218,20 @@ def _exec_failure(op: Exec, errno: int, index: int) -> LaunchError:
         message = "executable file not found in $PATH"
         return LaunchError(message, operation=f'exec "{op.program}"', index=index, exit_code=127)
     return LaunchError(operation=f'exec "{op.program}"', errno=errno, index=index, exit_code=127 if missing else 126)
+
+
+def encode_items(parts: Iterable[Operation | Block]) -> tuple[bytes, int]:
+    """The records of operations and blocks, and how many operations they are."""
+    records = []
+    count = 0
+    for part in parts:
+        if isinstance(part, Block):
+            records.append(part.encoded)
+            count += len(part.operations)
+        else:
+            records.append(part.encode())
+            count += 1
+    return b"".join(records), count
 
 
 def items(*parts: Operation | Block | Iterable[Operation | Block] | None) -> tuple[Operation | Block, ...]:

@@ -17,6 +17,7 @@ from pyrt.launch.plan import Plan
 from pyrt.launch.table import TARGET
 from pyrt.runtime.config import ContainerConfig
 from pyrt.runtime.container_exit import cgroup_of
+from pyrt.runtime.container_plans import ContainerPlan
 from pyrt.runtime.container_spec import container_config, mount_sources
 from pyrt.runtime.container_user import resolve_user
 from pyrt.runtime.core import Core
@@ -55,7 +56,11 @@ def create_container(core: Core, sandbox_id: SandboxId, config: ContainerConfig)
 
 def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: ExitStack) -> None:
     directory = core.paths.container(record.id)
-    spec = spec_of(core, sandbox, record)  # first: most of what can be wrong is found without touching anything
+    key = core.plans.key(sandbox, record.config)
+    model = core.plans.find(key)
+    # First: most of what can be wrong is found without touching anything.
+    spec = spec_of(core, sandbox, record) if model is None else None
+    resources = spec.linux.resources if spec is not None and spec.linux is not None else None
     make_host_paths(record.config.mounts)
     core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
@@ -66,9 +71,14 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
         core.spares.take_log(sandbox.config.log_directory, record.config.log_path)
     path = f"{sandbox.config.cgroup_parent}/{record.id}"
     undo.callback(core.cgroups.remove, path)
-    assert spec.linux is not None
-    join = core.cgroups.create_container(path, spec.linux.resources)
-    core.programs[record.id] = _plan(core, sandbox, record, spec, join)
+    join = core.cgroups.create_container(path, resources if model is None else model.resources)
+    if model is not None:
+        core.programs[record.id] = model.of(sandbox, record, lambda: compile_plan(core, sandbox, record, join))
+    else:
+        assert spec is not None
+        plan = _plan(core, sandbox, record, spec, join)
+        core.programs[record.id] = ContainerPlan(plan)
+        core.plans.keep(key, plan, sandbox, record, resolve_user(record.config).home, resources)
     undo.callback(core.programs.pop, record.id, None)
     core.tables.put_container(record)
     core.add_container(record)
@@ -92,10 +102,10 @@ def spec_of(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> Conf
     return container_config(sandbox.config, config, sandbox_places(core.paths, sandbox.id), user, facts)
 
 
-def compile_plan(core: Core, record: ContainerRecord) -> Plan:
-    """The plan of a container that exists."""
-    sandbox = core.sandboxes[record.sandbox_id]
-    return _plan(core, sandbox, record, spec_of(core, sandbox, record), core.cgroups.join(cgroup_of(core, record)))
+def compile_plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, join: Join | None = None) -> Plan:
+    """The plan of a container that exists; ``join``: into its cgroup."""
+    join = join or core.cgroups.join(cgroup_of(core, record))
+    return _plan(core, sandbox, record, spec_of(core, sandbox, record), join)
 
 
 def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Config, join: Join) -> Plan:

@@ -10,12 +10,11 @@ from pathlib import Path
 from pyrt.errors import PyrtError
 from pyrt.ids import ContainerId
 from pyrt.launch.errors import LaunchError
-from pyrt.launch.plan import Plan
 from pyrt.runtime.config import Owner
 from pyrt.runtime.container_create import compile_plan
 from pyrt.runtime.container_exit import finish
+from pyrt.runtime.container_plans import ContainerPlan
 from pyrt.runtime.core import Core
-from pyrt.runtime.encodedplan import EncodedPlan
 from pyrt.runtime.errors import StartError, StateError
 from pyrt.runtime.pid_namespace import pid_target
 from pyrt.runtime.poderrors import PlanFailedError, PodProcessError
@@ -32,7 +31,9 @@ class Launch:
 
     __slots__ = ("_answer", "_core", "_plan", "record")
 
-    def __init__(self, core: Core, record: ContainerRecord, plan: Plan, answer: asyncio.Future[StartedProcess]) -> None:
+    def __init__(
+        self, core: Core, record: ContainerRecord, plan: ContainerPlan, answer: asyncio.Future[StartedProcess]
+    ) -> None:
         self._core = core
         self.record = record
         self._plan = plan
@@ -72,11 +73,12 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
         raise StateError("its sandbox is not running", subject=subject, operation="start")
     config = record.config
     try:
-        plan = core.programs.pop(container_id, None) or compile_plan(core, record)
+        sandbox = core.sandboxes[record.sandbox_id]
+        plan = core.programs.pop(container_id, None) or ContainerPlan(compile_plan(core, sandbox, record))
         with ExitStack() as stack:
             answer = pod.start(
                 container_id,
-                EncodedPlan.of(plan, stack),
+                plan.encoded(stack),
                 ContainerIo(
                     log_path=log_path(core, record),
                     stdin=config.stdin,
@@ -85,8 +87,8 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
                     log_max_size=_rotated_at(core, record),
                     log_max_files=core.config.logs.max_files,
                 ),
-                target=pid_target(core.sandboxes[record.sandbox_id], record),
-                shared_pid_namespace=not plan.leads_pid_namespace,
+                target=pid_target(sandbox, record),
+                shared_pid_namespace=not plan.plan.leads_pid_namespace,
             )
     except LaunchError as error:
         failure = StartError(str(error), subject=subject)
@@ -96,7 +98,7 @@ def begin_start(core: Core, container_id: ContainerId) -> Launch:
     return Launch(core, record, plan, answer)
 
 
-def explain(record: ContainerRecord, plan: Plan, error: PodProcessError) -> StartError:
+def explain(record: ContainerRecord, plan: ContainerPlan, error: PodProcessError) -> StartError:
     """The pod process's (index, errno) in words, with the exit code a shell would give."""
     subject = f"container {record.config.name}"
     if not isinstance(error, PlanFailedError) or error.errno is None:

@@ -23,6 +23,7 @@ from pyrt.network import Network
 from pyrt.network.cni import CniNetwork
 from pyrt.runtime.cgroup_sweep import CgroupSweeper
 from pyrt.runtime.config import Owner, PodMetadata
+from pyrt.runtime.container_plans import ContainerPlan, ContainerPlans
 from pyrt.runtime.container_spec import HostFacts
 from pyrt.runtime.errors import ContainerNotFoundError, SandboxNotFoundError
 from pyrt.runtime.mountpoints import make_mountpoints
@@ -79,7 +80,8 @@ class Core:
         """Connected pod processes."""
         self.flights: dict[tuple[Owner, PodMetadata], asyncio.Future[SandboxRecord]] = {}
         """Sandboxes being made: a second request for the same one waits for the first."""
-        self.programs: dict[ContainerId, Plan] = {}
+        self.plans = ContainerPlans(default_in_file=config.runtime.seccomp_profile is not None)
+        self.programs: dict[ContainerId, ContainerPlan] = {}
         """Plans of containers that are made and not started; compiled again when they are not here."""
         self.specs: dict[ContainerId, Config] = {}
         """What exec needs to know of running containers, kept from the first exec on."""
