@@ -102,7 +102,7 @@ class V1Driver:
             mount_point = base[: -len(self.parent) - 1]
             prepare = self._inherit_cpuset if "cpuset" in self._mounts[mount_point] else _as_it_is
             made.append(make_missing(mount_point, parent, prepare))
-        return self._create(f"{parent}/{name}", None), tuple(min(made, key=lambda one: len(one), default=[]))
+        return self._create(f"{parent}/{name}", None), tuple(sorted(made, key=len)[0] if made else ())
 
     def remove_made(self, paths: Sequence[str]) -> bool:
         """From every hierarchy."""

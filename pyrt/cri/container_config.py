@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.errors import invalid
-from pyrt.cri.mounts import mount_of
+from pyrt.cri.mounts import NO_IMAGES, mount_of
 from pyrt.cri.namespaces import of_container
 from pyrt.cri.resources import resources_of
 from pyrt.cri.security import security_of
@@ -22,8 +23,15 @@ from pyrt.runtime.status import SandboxStatus
 _REALTIME = re.compile(r"SIG(RTMIN|RTMAX)(PLUS|MINUS)([0-9]+)")
 
 
-def container_config(message: cri.ContainerConfig, sandbox: SandboxStatus, image: Image) -> ContainerConfig:
-    """One container of ``sandbox``. Raises :class:`pyrt.cri.errors.CriError` with the name of the field.
+def container_config(
+    message: cri.ContainerConfig,
+    sandbox: SandboxStatus,
+    image: Image,
+    mount_images: Mapping[str, Image] = NO_IMAGES,
+) -> ContainerConfig:
+    """One container of ``sandbox``. ``mount_images``: what the names in its image mounts stand for.
+
+    Raises :class:`pyrt.cri.errors.CriError` with the name of the field.
 
     A container whose PID namespace is joined is named as the caller named it: whether it is there, and belongs to the
     sandbox, is for the caller of this to see.
@@ -44,7 +52,10 @@ def container_config(message: cri.ContainerConfig, sandbox: SandboxStatus, image
         args=tuple(message.args),
         working_dir=message.working_dir,
         env=tuple(_variable(one) for one in message.envs),
-        mounts=tuple(mount_of(one, f"config.mounts[{index}]") for index, one in enumerate(message.mounts)),
+        mounts=tuple(
+            mount_of(one, f"config.mounts[{index}]", sandbox.config.user_namespace, mount_images)
+            for index, one in enumerate(message.mounts)
+        ),
         devices=tuple(_device(one, f"config.devices[{index}]") for index, one in enumerate(message.devices)),
         stdin=message.stdin,
         stdin_once=message.stdin_once,

@@ -33,7 +33,7 @@ from pyrt.launch.operations import (
 from pyrt.launch.options import MountOptions, attributes_of_new, parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
-from pyrt.launch.rootfs import enter_root, mount_root
+from pyrt.launch.rootfs import enter_root, mount_layers, mount_root
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Config, Linux, LinuxNamespace, Process
@@ -83,6 +83,7 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     ops += _names(spec, namespaces)
     ops += context.before_root
     ops += mount_root(context, linux.rootfs_propagation, fds)
+    ops += [mount_layers(image.path, image.layers, context.features) for image in context.layered]
     ops += _filesystem(spec, linux, process, context, fds, own_cgroup=own_cgroup)
     ops += enter_root(linux.rootfs_propagation)
     ops += limits(process)

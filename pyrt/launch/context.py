@@ -65,6 +65,8 @@ class MountSource:
     """Make missing directories of the subpath."""
     bidirectional: bool = False
     """The source keeps its peer group: it is copied in the host's mount namespace."""
+    mapped: bool = True
+    """With the ids of the user namespace, if there is one."""
     note: str = ""
     """For people: ``emptyDir cache``."""
 
@@ -91,6 +93,16 @@ class UserNamespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Layered:
+    """The layers of an image on top of one another, read-only."""
+
+    path: str
+    """Of the host: an existing, empty directory."""
+    layers: tuple[str, ...]
+    """Lowest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerContext:
     """For :func:`pyrt.launch.compile_container`."""
 
@@ -104,6 +116,8 @@ class ContainerContext:
     ``PodSupplied`` has pyrt-pod fill it in."""
     wait: bool = False
     """Stop before the program until the parent says go (OCI create and start)."""
+    layered: Sequence[Layered] = ()
+    """Images that are mounted in the container's mount namespace, for its mounts to bind from."""
     before_root: Sequence[Operation] = ()
     """More operations, after the namespaces are joined and before the root file system is made."""
     give_stdio: bool = True

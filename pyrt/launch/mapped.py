@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
@@ -52,7 +52,7 @@ from pyrt.launch.operations import (
 from pyrt.launch.options import parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
-from pyrt.launch.rootfs import enter_root, mount_overlay
+from pyrt.launch.rootfs import enter_root, mount_layers, mount_overlay
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Config, Linux, Mount, Process
@@ -155,17 +155,18 @@ def _root(context: ContainerContext) -> list[Operation | Block]:
         raise LaunchError("needs an image", operation="user namespace")
     if not context.features.overlay_idmapped:
         raise LaunchError("needs Linux 5.19", operation="overlay with mapped ids")
-    sources = mapped_sources(root)
+    sources = mapped_sources(root, [layer for image in context.layered for layer in image.layers])
     mapped = [
         BindMapped(HOST, path, "", HOST, path, 0, 0, 0, k.MS_PRIVATE, USERNS, note="image layers") for path in sources
     ]
-    return [_ISOLATE, *mapped, mount_overlay(root, context.features)]
+    images = [mount_layers(image.path, image.layers, context.features) for image in context.layered]
+    return [_ISOLATE, *mapped, mount_overlay(root, context.features), *images]
 
 
-def mapped_sources(root: OverlayRoot) -> list[str]:
-    """Few directories that hold all layers, and nothing that is written to."""
+def mapped_sources(root: OverlayRoot, more: Iterable[str] = ()) -> list[str]:
+    """Few directories that hold all layers, and nothing that is written to. ``more``: layers of other images."""
     by_parent: dict[str, list[str]] = {}
-    for layer in root.layers:
+    for layer in dict.fromkeys((*root.layers, *more)):
         by_parent.setdefault(posixpath.dirname(layer.rstrip("/")), []).append(layer)
     found: list[str] = []
     for parent, layers in by_parent.items():
@@ -199,7 +200,8 @@ def _mounts(mounts: Sequence[Mount], context: ContainerContext, fds: FdTable, *,
             found.inside += ops
             found.inside_targets.append(target)
             continue
-        if mount.destination in context.sources:
+        source = context.sources.get(mount.destination)
+        if source is not None and source.mapped:
             ops = [BindMapped.of(op, USERNS) if isinstance(op, Bind) else op for op in ops]
         found.outside += ops
         found.has_dev = found.has_dev or (target == "/dev" and not bind)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
 from pyrt.launch.container import PRIVATE_PROC, join_cgroup
-from pyrt.launch.context import CgroupPlace, UserNamespace
+from pyrt.launch.context import CgroupPlace, Layered, UserNamespace
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
 from pyrt.launch.operations import (
@@ -58,16 +58,6 @@ class Tmpfs:
     """The group of its root directory, if it is not the owner's."""
     huge_pages: int = 0
     """Bytes of a page: a hugetlbfs instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layered:
-    """The layers of an image on top of one another, read-only."""
-
-    path: str
-    """Of the host: an existing, empty directory."""
-    layers: tuple[str, ...]
-    """Lowest first."""
 
 
 @dataclass(frozen=True, slots=True)

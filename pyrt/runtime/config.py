@@ -165,6 +165,12 @@ class Mount:
     """Make a directory where ``host_path`` does not exist."""
     options: tuple[str, ...] = ()
     """More of mount(8)'s words about the mount: ``noexec``, ``nosuid``."""
+    layers: tuple[Path, ...] = ()
+    """The layers of an image, lowest first: mounted read-only in place of ``host_path``, which is empty then."""
+    image: ImageId | None = None
+    """Whose layers they are. It is not removed meanwhile."""
+    mapped: bool = True
+    """In a pod with a user namespace: with its ids, so that the host's 0 is the pod's 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pyrt.runtime.container_user import resolve_user
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import CreateError, RuntimeFailure, StateError
 from pyrt.runtime.host_paths import make_host_paths
+from pyrt.runtime.image_mounts import layered, make_places, mountpoint, placed
 from pyrt.runtime.mountpoints import root_layers
 from pyrt.runtime.paths import RuntimePaths
 from pyrt.runtime.pid_namespace import pid_target
@@ -64,6 +65,7 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
     make_host_paths(record.config.mounts)
     core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
+    make_places(record.config, directory)
     if sandbox.config.user_namespace is not None:  # the container's root directory
         owner = sandbox.config.user_namespace.first
         os.chown(f"{directory}/upper", owner, owner)
@@ -96,7 +98,7 @@ def _as_create_error(subject: str, error: Exception) -> RuntimeFailure:
 
 def spec_of(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> Config:
     """The runtime-spec configuration of a container."""
-    config = record.config
+    config = placed(record.config, core.paths.container(record.id))
     user = resolve_user(config)
     facts = core.facts() if config.security.privileged else core.plain_facts
     return container_config(sandbox.config, config, sandbox_places(core.paths, sandbox.id), user, facts)
@@ -110,7 +112,7 @@ def compile_plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, jo
 
 def _plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, spec: Config, join: Join) -> Plan:
     context = container_context(
-        record.config,
+        placed(record.config, core.paths.container(record.id)),
         core.paths,
         record.id,
         cgroup_place(join, core.cgroup_mounts),
@@ -146,11 +148,12 @@ def container_context(
             layers=root_layers(config, paths.mountpoints),
             upper=f"{directory}/upper",
             work=f"{directory}/work",
-            mountpoint=directory,
+            mountpoint=mountpoint(config, directory),
         ),
         cgroup=cgroup,
         features=features,
         sources=mount_sources(config),
         join_pid=TARGET if joins_pid else None,
         user_namespace=user_namespace,
+        layered=layered(config),
     )

@@ -214,6 +214,7 @@ def mount_sources(config: ContainerConfig) -> Mapping[str, MountSource]:
             subpath=mount.sub_path,
             make_subpath=bool(mount.sub_path) and mount.make_sub_path,
             bidirectional=mount.propagation is Propagation.BIDIRECTIONAL,
+            mapped=mount.mapped,
             note=mount.description,
         )
         for mount in config.mounts

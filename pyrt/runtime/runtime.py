@@ -31,6 +31,7 @@ from pyrt.runtime import recover as recovery
 from pyrt.runtime.config import ContainerConfig, Owner, Resources, SandboxConfig
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import StateError
+from pyrt.runtime.image_mounts import images_of
 from pyrt.runtime.poderrors import PodProcessError
 from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.spares import Spares
@@ -135,7 +136,7 @@ class Runtime:
         core = self._core
         sandboxes = {i: one for i, one in core.sandboxes.items() if owner is None or one.config.owner is owner}
         containers = (one for one in core.containers.values() if owner is None or one.sandbox_id in sandboxes)
-        used = {record.config.image.id for record in containers}
+        used = {image for record in containers for image in images_of(record.config)}
         return used | {mount.image for one in sandboxes.values() for mount in one.config.image_mounts}
 
     @property

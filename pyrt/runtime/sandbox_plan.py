@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pyrt.launch import constants as k
-from pyrt.launch.context import CgroupPlace
+from pyrt.launch.context import CgroupPlace, Layered
 from pyrt.launch.features import Features
 from pyrt.launch.operations import HOST, POD_NETLINK, Bind, Netlink, Operation
 from pyrt.launch.plan import GivenFd, Plan
-from pyrt.launch.sandbox import SPARE_NAMESPACES, Layered, SandboxContext, Tmpfs, compile_link, compile_sandbox
+from pyrt.launch.sandbox import SPARE_NAMESPACES, SandboxContext, Tmpfs, compile_link, compile_sandbox
 from pyrt.network.types import Attachment
 from pyrt.runtime.config import NamespaceMode, SandboxConfig
 from pyrt.runtime.paths import RuntimePaths
