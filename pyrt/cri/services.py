@@ -70,6 +70,7 @@ def _unary(name: str, handler: Unary) -> Callable[[Message, grpc.aio.ServicerCon
 def _streaming(name: str, handler: Streaming) -> Callable[[Message, grpc.aio.ServicerContext], AsyncIterator[Answer]]:
     async def serve(request: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Answer]:
         try:
+            await context.send_initial_metadata(())  # a client that waits for events knows from when on it hears them
             async for answer in handler(request):
                 yield answer
         except PyrtError as error:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
-from pyrt.config import for_instance
+from pyrt.config import dump_config, for_instance
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.network import Network
 from pyrt.store import Store
@@ -41,6 +41,7 @@ class Client:
     """Every method of the contract, by its name: ``client.ListContainers(filter=...)``; streams are iterators."""
 
     def __init__(self, socket):
+        self.socket = socket
         self.channel = grpc.insecure_channel(f"unix:{socket}")
 
     def __getattr__(self, name):
@@ -51,9 +52,8 @@ class Client:
             request_serializer=GetMessageClass(method.input_type).SerializeToString,
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
-        timeout = None if method.server_streaming else PATIENCE
 
-        def send(*, deadline=timeout, **fields):
+        def send(*, deadline=PATIENCE, **fields):
             return call(GetMessageClass(method.input_type)(**fields), timeout=deadline)
 
         return send
@@ -134,6 +134,11 @@ class Node(Daemon):
         self.client.channel.close()
         self.client = Client(self.config.cri_socket)
         return self
+
+    def configure(self, config):
+        """Another configuration, for the next start."""
+        self.config = config
+        self.file.write_text(dump_config(config))
 
     def config_of(self, name="", attempt=0, **fields):
         """What a kubelet would ask for."""
