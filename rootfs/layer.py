@@ -46,8 +46,9 @@ class Layer:
         return self._add(path, tarfile.SYMTYPE, 0o777, linkname=target)
 
     def hardlink(self, path: str, target: str) -> Layer:
-        """Add another name for ``target``."""
-        return self._add(path, tarfile.LNKTYPE, 0o644, linkname=target)
+        """Add another name for ``target``, which is in this layer. Its entry repeats the mode: some unpackers set it."""
+        mode = next(member.mode for member, _ in self.entries if member.name == target)
+        return self._add(path, tarfile.LNKTYPE, mode, linkname=target)
 
     def device(self, path: str, major: int, minor: int, mode: int = 0o666) -> Layer:
         """Add a character device."""
