@@ -19,6 +19,7 @@ from pyrt.cri.resources import resources_of
 from pyrt.cri.services import Handlers
 from pyrt.errors import PyrtError
 from pyrt.images.service import ImageService
+from pyrt.images.types import Image
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
 from pyrt.runtime.status import ContainerState, SandboxStatus
@@ -51,7 +52,7 @@ class Containers:
         image = self._images.get(request.config.image.image)
         if image is None:
             raise not_found(f"image {request.config.image.image!r}")
-        config = container_config(request.config, sandbox, image)
+        config = container_config(request.config, sandbox, image, self._mounted(request.config))
         if config.pid_target:
             config = dataclasses.replace(config, pid_target=self._target(sandbox, config))
         for known in self._world.containers(sandbox.id):
@@ -63,6 +64,16 @@ class Containers:
                 )
         config = dataclasses.replace(config, request=kept(request.config))
         return cri.CreateContainerResponse(container_id=await self._runtime.create_container(sandbox.id, config))
+
+    def _mounted(self, config: cri.ContainerConfig) -> dict[str, Image]:
+        """The images that it mounts. Raises :class:`CriError` (NOT_FOUND)."""
+        found: dict[str, Image] = {}
+        for name in {mount.image.image for mount in config.mounts} - {""}:
+            image = self._images.get(name)
+            if image is None:
+                raise not_found(f"image {name!r}")
+            found[name] = image
+        return found
 
     def _target(self, sandbox: SandboxStatus, config: ContainerConfig) -> str:
         """The container whose PID namespace is to be joined: a running one of the same sandbox."""

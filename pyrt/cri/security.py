@@ -31,6 +31,7 @@ def security_of(
     if not -1000 <= oom_score_adj <= 1000:
         raise invalid("config.linux.resources.oom_score_adj", f"expected -1000 to 1000, got {oom_score_adj}")
     capabilities = context.capabilities
+    apparmor, unset = _apparmor(context, field)
     return ContainerSecurity(
         privileged=context.privileged,
         run_as_user=_id(context.run_as_user.value, f"{field}.run_as_user") if context.HasField("run_as_user") else None,
@@ -46,6 +47,8 @@ def security_of(
         no_new_privileges=context.no_new_privs,
         readonly_rootfs=context.readonly_rootfs,
         seccomp=_seccomp(context, field),
+        apparmor_profile=apparmor,
+        apparmor_default=unset,
         masked_paths=tuple(context.masked_paths),
         readonly_paths=tuple(context.readonly_paths),
         oom_score_adj=oom_score_adj,
@@ -70,6 +73,22 @@ def _seccomp(context: cri.LinuxContainerSecurityContext, field: str) -> Seccomp:
     if not reference.startswith("/") or ".." in reference.split("/"):
         raise invalid(f"{field}.seccomp", f"expected the absolute path of a profile, got {reference!r}")
     return Seccomp(kind, Path(reference))
+
+
+def _apparmor(context: cri.LinuxContainerSecurityContext, field: str) -> tuple[str, bool]:
+    """The name of a profile, and whether nothing was said: then the node's default holds, if it has one.
+
+    Without AppArmor in the kernel a profile is refused when the container is made, as by peers.
+    """
+    if context.HasField("apparmor"):
+        kind, reference = profile_type(context.apparmor, f"{field}.apparmor")
+    else:
+        kind, reference = old_profile(context.apparmor_profile, f"{field}.apparmor_profile")
+    if kind == "Localhost":
+        if any(letter.isspace() or letter == "\0" for letter in reference):
+            raise invalid(f"{field}.apparmor", f"expected the name of a profile, got {reference!r}")
+        return reference, False
+    return ("runtime/default" if kind == "RuntimeDefault" else ""), not kind
 
 
 def profile_type(profile: cri.SecurityProfile, field: str) -> tuple[str, str]:

@@ -210,7 +210,10 @@ class ContainerSecurity:
     readonly_rootfs: bool = False
     seccomp: Seccomp = field(default_factory=Seccomp)
     apparmor_profile: str = ""
-    """The name of a profile that the kernel has loaded; empty: none."""
+    """The name of a profile that the kernel has loaded; empty: none; ``runtime/default``: what the node's configuration
+    says, which has to say something."""
+    apparmor_default: bool = False
+    """Where no profile is named: the node's default, if it has one."""
     unmasked_proc: bool = False
     """procMount: Unmasked."""
     masked_paths: tuple[str, ...] | None = None

@@ -46,6 +46,8 @@ class HostFacts:
     device_filter: bool = True
     """Whether cgroups can keep containers from devices (v1, or v2 with BPF). If not, no container may make nodes."""
     masked_paths: tuple[str, ...] = MASKED_PATHS
+    apparmor_default: str = ""
+    """The AppArmor profile that RuntimeDefault means."""
     runtime_default: Path | None = None
     """A seccomp profile in place of the built-in RuntimeDefault."""
     seccomp_root: Path = Path("/etc/pyrt/seccomp")
@@ -99,7 +101,7 @@ def container_config(
                 PosixRlimit(type=name, soft=soft, hard=hard) for name, (soft, hard) in security.rlimits.items()
             ),
             no_new_privileges=security.no_new_privileges,
-            apparmor_profile="" if security.privileged else security.apparmor_profile,
+            apparmor_profile=_apparmor(security, facts.apparmor_default),
             # Never what is inherited: the pod process asks for -998.
             oom_score_adj=security.oom_score_adj or 0,
         ),
@@ -138,6 +140,18 @@ def _capability_sets(names: tuple[str, ...], uid: int, ambient: tuple[str, ...])
     kept = tuple(name for name in capabilities.adjusted(ambient, (), ()) if name in names) if ambient else ()
     effective = names if uid == 0 else kept
     return LinuxCapabilities(bounding=names, effective=effective, permitted=effective, inheritable=kept, ambient=kept)
+
+
+def _apparmor(security: ContainerSecurity, default: str) -> str:
+    """Privileged containers have no default profile, but one that is named (as under containerd)."""
+    name = security.apparmor_profile
+    if name == "runtime/default" and not default:
+        raise InvalidConfigError(
+            "this node has no such profile (runtime.apparmor_profile)", operation=f"apparmor {name}"
+        )
+    if name == "runtime/default" or (not name and security.apparmor_default):
+        name = default
+    return "" if security.privileged and name == default else name
 
 
 def _hidden(security: ContainerSecurity, asked: tuple[str, ...] | None, default: tuple[str, ...]) -> tuple[str, ...]:

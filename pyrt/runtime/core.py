@@ -145,6 +145,7 @@ class Core:
             masked_paths=masked_paths(),
             devices=devices,
             device_filter=self.cgroups.filters_devices,
+            apparmor_default=self.config.runtime.apparmor_profile,
             runtime_default=self.config.runtime.seccomp_profile,
             seccomp_root=self.config.runtime.seccomp_root,
         )
