@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyrt.cgroups.detect import Hierarchies
-from pyrt.cgroups.stats import CgroupStats
+from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
 from pyrt.spec import LinuxResources
 
 
@@ -79,6 +79,12 @@ class CgroupDriver(Protocol):
 
     def stats(self, path: str) -> CgroupStats:
         """Counters, zeros when there is no such cgroup."""
+
+    def details(self, path: str) -> CgroupDetails:
+        """More counters, zeros when there is no such cgroup."""
+
+    def pressures(self, path: str) -> Pressures:
+        """How long its tasks have waited."""
 
     def oom_kills(self, path: str) -> int:
         """How many of its processes the kernel's OOM killer has taken since it was made."""

@@ -63,6 +63,13 @@ def read_int(path: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def read_limit(path: str) -> int | None:
+    """A file of one number; ``None`` when it is absent or says ``max``."""
+    text = read_or_none(path)
+    text = text.strip() if text else ""
+    return int(text) if text.isdigit() else None
+
+
 def read_keyed(path: str) -> dict[str, int]:
     """A file of ``key number`` lines; empty when it is absent."""
     text = read_or_none(path)

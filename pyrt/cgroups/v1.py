@@ -8,15 +8,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from pyrt.cgroups.details import v1_details
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.driver import Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
 from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
 from pyrt.cgroups.foreign import make_missing, remove_empty
 from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_settings
-from pyrt.cgroups.stats import CgroupStats
+from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
 from pyrt.spec import LinuxResources
 
 _UNLIMITED = 1 << 62
@@ -268,6 +269,7 @@ class V1Driver:
             cpu_usage_ns=read_int(f"{accounting}/cpuacct.usage"),
             cpu_user_ns=split.get("user", 0) * tick,
             cpu_system_ns=split.get("system", 0) * tick,
+            periods=throttling.get("nr_periods", 0),
             throttled_periods=throttling.get("nr_throttled", 0),
             throttled_ns=throttling.get("throttled_time", 0),
             memory_usage=usage,
@@ -275,12 +277,26 @@ class V1Driver:
             memory_rss=counters.get("total_rss", 0),
             memory_limit=limit if 0 < limit < _UNLIMITED else None,
             memory_peak=read_int(f"{memory}/memory.max_usage_in_bytes"),
+            memory_cache=counters.get("total_cache", 0),
+            memory_mapped=counters.get("total_mapped_file", 0),
+            active_file=counters.get("total_active_file", 0),
+            inactive_file=counters.get("total_inactive_file", 0),
             page_faults=counters.get("total_pgfault", 0),
             major_page_faults=counters.get("total_pgmajfault", 0),
             swap_usage=counters.get("total_swap", 0),
+            swap_limit=_swap_limit(counters),
             pids=read_int(f"{pids}/pids.current"),
             pids_limit=read_int(f"{pids}/pids.max") or None,
         )
+
+    def details(self, path: str) -> CgroupDetails:
+        """memory, blkio and hugetlb; each is zero where it is not mounted."""
+        of = {controller: self._at(base, path) for controller, base in self._of.items()}
+        return v1_details(of, self._at(self._unified, path) if self._unified is not None else "/nowhere")
+
+    def pressures(self, path: str) -> Pressures:
+        """v1 has none."""
+        return Pressures()
 
     def oom_kills(self, path: str) -> int:
         """``oom_kill`` of memory.oom_control; 0 without the memory controller."""
@@ -307,3 +323,9 @@ class V1Driver:
             with contextlib.suppress(OSError), os.scandir(self._at(base, path)) as entries:
                 names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         return sorted(names)
+
+
+def _swap_limit(counters: Mapping[str, int]) -> int | None:
+    """v1 limits memory and swap together."""
+    both = counters.get("hierarchical_memsw_limit", _UNLIMITED)
+    return None if both >= _UNLIMITED else max(0, both - counters.get("hierarchical_memory_limit", 0))

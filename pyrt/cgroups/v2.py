@@ -9,14 +9,24 @@ import signal
 import time
 from collections.abc import Sequence
 
+from pyrt.cgroups.details import v2_details, v2_pressures
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.device_program import DevicePrograms
 from pyrt.cgroups.driver import SANDBOX_LEAF, Join
 from pyrt.cgroups.errors import CgroupError, UnsupportedControllerError
-from pyrt.cgroups.files import make_directory, read, read_int, read_keyed, read_or_none, remove_tree, write
+from pyrt.cgroups.files import (
+    make_directory,
+    read,
+    read_int,
+    read_keyed,
+    read_limit,
+    read_or_none,
+    remove_tree,
+    write,
+)
 from pyrt.cgroups.foreign import is_foreign, make_missing, remove_empty
 from pyrt.cgroups.settings import v2_settings, write_settings
-from pyrt.cgroups.stats import CgroupStats
+from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
 from pyrt.spec import LinuxResources
 
 _WANTED = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc")
@@ -231,6 +241,7 @@ class V2Driver:
             cpu_usage_ns=cpu.get("usage_usec", 0) * 1000,
             cpu_user_ns=cpu.get("user_usec", 0) * 1000,
             cpu_system_ns=cpu.get("system_usec", 0) * 1000,
+            periods=cpu.get("nr_periods", 0),
             throttled_periods=cpu.get("nr_throttled", 0),
             throttled_ns=cpu.get("throttled_usec", 0) * 1000,
             memory_usage=usage,
@@ -238,12 +249,25 @@ class V2Driver:
             memory_rss=counters.get("anon", 0),
             memory_limit=read_int(f"{directory}/memory.max") or None,
             memory_peak=read_int(f"{directory}/memory.peak"),
+            memory_cache=counters.get("file", 0),
+            memory_mapped=counters.get("file_mapped", 0),
+            active_file=counters.get("active_file", 0),
+            inactive_file=counters.get("inactive_file", 0),
             page_faults=counters.get("pgfault", 0),
             major_page_faults=counters.get("pgmajfault", 0),
             swap_usage=read_int(f"{directory}/memory.swap.current"),
+            swap_limit=read_limit(f"{directory}/memory.swap.max"),
             pids=read_int(f"{directory}/pids.current"),
             pids_limit=read_int(f"{directory}/pids.max") or None,
         )
+
+    def details(self, path: str) -> CgroupDetails:
+        """memory.*, io.stat and hugetlb.*; each is zero where the controller is not delegated."""
+        return v2_details(self._at(path))
+
+    def pressures(self, path: str) -> Pressures:
+        """cpu.pressure, memory.pressure, io.pressure."""
+        return v2_pressures(self._at(path))
 
     def oom_kills(self, path: str) -> int:
         """``oom_kill`` of memory.events, cgroups below included."""

@@ -15,9 +15,12 @@ from pyrt.cri.errors import CriError
 from pyrt.cri.events import Events
 from pyrt.cri.identity import World
 from pyrt.cri.images import Images
+from pyrt.cri.layers import WritableLayers
 from pyrt.cri.listing import Listing
+from pyrt.cri.metrics import Metrics
 from pyrt.cri.sandboxes import Sandboxes
 from pyrt.cri.services import Handlers, generic_handlers
+from pyrt.cri.stats import Stats
 from pyrt.cri.status import Identity
 from pyrt.images.service import ImageService
 from pyrt.runtime import Runtime
@@ -42,6 +45,7 @@ class Parts:
 def handlers(parts: Parts) -> Handlers:
     """Every method that is served. One line for each module that answers."""
     world = World(parts.runtime)
+    layers = WritableLayers()
     return {
         **Identity(parts.config, parts.runtime.cni).handlers(),
         **Sandboxes(parts.config, parts.runtime, world).handlers(),
@@ -49,6 +53,8 @@ def handlers(parts: Parts) -> Handlers:
         **Listing(world, parts.runtime.subscribe).handlers(),
         **Events(parts.runtime, world).handlers(),
         **Images(parts.config, parts.runtime, parts.images).handlers(),
+        **Stats(parts.config, parts.runtime, world, layers).handlers(),
+        **Metrics(parts.config, parts.runtime, world, layers).handlers(),
     }
 
 

@@ -11,7 +11,7 @@ from socket import socket
 
 import msgspec
 
-from pyrt.cgroups.stats import CgroupStats
+from pyrt.cgroups import CgroupDriver, CgroupStats
 from pyrt.config import Config
 from pyrt.ids import ContainerId, ImageId, SandboxId
 from pyrt.network import Network
@@ -29,6 +29,7 @@ from pyrt.runtime import (
 )
 from pyrt.runtime import recover as recovery
 from pyrt.runtime.config import ContainerConfig, Owner, Resources, SandboxConfig
+from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import StateError
 from pyrt.runtime.image_mounts import images_of
@@ -215,6 +216,15 @@ class Runtime:
     def container_cgroup(self, container_id: ContainerId) -> CgroupStats:
         """What the kernel counted for one container: a few small files. Raises ContainerNotFoundError."""
         return resources_update.container_cgroup(self._core, container_id)
+
+    @property
+    def cgroups(self) -> CgroupDriver:
+        """To count with, from any thread."""
+        return self._core.cgroups
+
+    def cgroup_path(self, container_id: ContainerId) -> str:
+        """The container's cgroup, as :attr:`cgroups` knows it. Raises ContainerNotFoundError."""
+        return cgroup_of(self._core, self._core.container(container_id))
 
     def writable_layer(self, container_id: ContainerId) -> Path:
         """Where a container's own files are; the directory may be gone at any time."""
