@@ -49,6 +49,7 @@ int setns(int fd, int flags);
 static int sys_pidfd_open(pid_t pid, unsigned flags);
 static int sys_pidfd_send_signal(int pidfd, int signal);
 static int pyrt_pidfd_wait(int pidfd, int options, int *status);
+static int pyrt_set_subreaper(void);
 static int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 static int sys_open_tree(int dirfd, const char *path, unsigned flags);
 static int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
@@ -77,6 +78,7 @@ SOURCE = """
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* clone3 as fork with new namespaces; the caller is single-threaded (a tool or a test), for Python runs on in the
@@ -116,6 +118,11 @@ static int pyrt_bpf_attach_device(int cgroup_fd, int program_fd)
     attr.attach_type = BPF_CGROUP_DEVICE;
     attr.attach_flags = BPF_F_ALLOW_MULTI;
     return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+}
+
+static int pyrt_set_subreaper(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 /* waitid(P_PIDFD): 1 with *status as wait(2) gives it, 0 if WNOHANG found it running, -1. */

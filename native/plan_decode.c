@@ -164,7 +164,8 @@ static int valid_op(struct plan *p, const struct op *op)
 	switch (op->code) {
 	case PLAN_USER:
 		return op->args[2].len % 4 == 0 && op->args[2].len <= 65536 * 4;
-	case PLAN_SECCOMP: /* struct sock_filter is 8 bytes; BPF_MAXINSNS is 4096 */
+	case PLAN_SECCOMP:
+	case PLAN_SECCOMP_NOTIFY: /* struct sock_filter is 8 bytes; BPF_MAXINSNS is 4096 */
 		return op->args[1].len % 8 == 0 && op->args[1].len > 0 && op->args[1].len <= 4096 * 8;
 	case PLAN_EXEC:
 		return op->args[0].len > 0 && op->args[1].number > 0;

@@ -112,7 +112,10 @@
 	X(69, CLOSE_FDS, "")          /* the table and all slots: nothing of them is left to be taken */                   \
 	X(70, BIRTH, "q")             /* CLONE_NEW*: go on in a new process, our parent's child, in the PID namespace that children are born into */ \
 	X(71, GATE, "f")              /* listening socket: as WAIT; then wait for the one who connects and writes a byte, and report to it from there on */ \
-	X(72, TIME_NAMESPACE, "fb")   /* our own procfs, lines for timens_offsets: a new time namespace with these, and into it */
+	X(72, TIME_NAMESPACE, "fb")   /* our own procfs, lines for timens_offsets: a new time namespace with these, and into it */ \
+	X(73, OWN_USERNS, "oss")      /* slot; uid map, gid map: a new user namespace; the player is not in it */ \
+	X(74, CHROOT, "f")            /* the new root, of a container without a mount namespace: a detached tree, gone with its last process */ \
+	X(75, SECCOMP_NOTIFY, "ub")   /* as SECCOMP, with a listener, whose descriptor goes to the parent with the operation's number */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -120,6 +123,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 73u /* one more than the highest code */
+#define PLAN_OP_LIMIT 76u /* one more than the highest code */
 
 #endif

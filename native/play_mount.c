@@ -206,6 +206,11 @@ int do_PIVOT(struct player *pl, const struct arg *a)
 	return chdir("/");
 }
 
+int do_CHROOT(struct player *pl, const struct arg *a)
+{
+	return fchdir(player_fd(pl, &a[0])) == 0 && chroot(".") == 0 ? chdir("/") : -1;
+}
+
 /* The host's /dev/null and nothing else: a container's could be a link to something it wants mounted (CVE-2025-31133). */
 static int mask_file(struct player *pl, int target)
 {

@@ -40,13 +40,14 @@ static _Noreturn void hold(int socket_fd)
 }
 
 /* Namespaces belong to the user namespace that their maker is in (user_namespaces(7)), and the player must not be in
- * there: so a child makes them, and the player, who has every right over them, joins what it is told to. */
-int do_NEW_USERNS(struct player *pl, const struct arg *a)
+ * there: so a child makes them, and the player, who has every right over them, joins what it is told to. The user
+ * namespace itself is opened if userns is not NULL. */
+static int make_userns(uint64_t flags, const struct arg *maps, int *userns)
 {
 	int pair[2], pidfd = -1, failed = 0;
-	struct clone_args args = {.flags = a[0].number | CLONE_NEWUSER | CLONE_PIDFD, .exit_signal = SIGCHLD};
+	struct clone_args args = {.flags = flags | CLONE_NEWUSER | CLONE_PIDFD, .exit_signal = SIGCHLD};
+	char path[64];
 
-	(void)pl;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -1;
 	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
@@ -62,8 +63,13 @@ int do_NEW_USERNS(struct player *pl, const struct arg *a)
 		errno = err;
 		return -1;
 	}
-	failed = write_map(pid, "uid_map", &a[1]) != 0 || write_map(pid, "gid_map", &a[2]) != 0 ||
-	         (a[0].number != 0 && setns(pidfd, (int)a[0].number) != 0);
+	failed = write_map(pid, "uid_map", &maps[0]) != 0 || write_map(pid, "gid_map", &maps[1]) != 0 ||
+	         (flags != 0 && setns(pidfd, (int)flags) != 0);
+	if (!failed && userns != NULL) {
+		(void)snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
+		*userns = open(path, O_RDONLY | O_CLOEXEC);
+		failed = *userns < 0;
+	}
 	int err = errno;
 	close(pair[0]);
 	close(pidfd);
@@ -71,6 +77,22 @@ int do_NEW_USERNS(struct player *pl, const struct arg *a)
 		;
 	errno = err;
 	return failed ? -1 : 0;
+}
+
+int do_NEW_USERNS(struct player *pl, const struct arg *a)
+{
+	(void)pl;
+	return make_userns(a[0].number, &a[1], NULL);
+}
+
+int do_OWN_USERNS(struct player *pl, const struct arg *a)
+{
+	int userns = -1;
+
+	if (make_userns(0, &a[1], &userns) != 0)
+		return -1;
+	player_fill(pl, &a[0], userns);
+	return 0;
 }
 
 /* Kept nowhere: who has the pod's network namespace can ask whose that is (ioctl_nsfs(2)). */

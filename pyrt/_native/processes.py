@@ -59,6 +59,12 @@ def pidfd_wait(pidfd: int, *, block: bool = True) -> int | None:
     return int(status[0]) if done else None
 
 
+def set_child_subreaper() -> None:
+    """What descendants leave behind becomes this process's child (PR_SET_CHILD_SUBREAPER, prctl(2))."""
+    if lib.pyrt_set_subreaper():
+        fail("prctl")
+
+
 def memfd(name: str, data: bytes) -> int:
     """A sealed, read-only file in memory that holds ``data`` (memfd_create(2))."""
     import fcntl

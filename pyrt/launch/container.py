@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyrt.launch import constants as k
 from pyrt.launch.context import CgroupPlace, ContainerContext
 from pyrt.launch.devices import DEFAULT_DEV, make_devices
@@ -27,13 +29,15 @@ from pyrt.launch.operations import (
     SetNs,
     SetSid,
     Terminal,
+    TimeNamespace,
     Umask,
     Unshare,
+    Wait,
 )
 from pyrt.launch.options import MountOptions, attributes_of_new, parse
 from pyrt.launch.plan import OpenPath, Plan
 from pyrt.launch.process import become, labels, limits, oom_score, personality
-from pyrt.launch.rootfs import enter_root, mount_layers, mount_root
+from pyrt.launch.rootfs import detached_root, enter_root, leave_for_detached_root, mount_layers, mount_root
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
 from pyrt.spec import Config, Linux, LinuxNamespace, Process
@@ -45,8 +49,10 @@ NAMESPACES = {
     "ipc": k.CLONE_NEWIPC,
     "uts": k.CLONE_NEWUTS,
     "cgroup": k.CLONE_NEWCGROUP,
+    "time": k.CLONE_NEWTIME,
+    "user": k.CLONE_NEWUSER,
 }
-"""``linux.namespaces[].type`` -> CLONE_NEW*. User and time namespaces are still to come."""
+"""``linux.namespaces[].type`` -> CLONE_NEW*."""
 
 # umask 0 so that modes are what the plan says; not dumpable so that nobody inside can look in before the program runs.
 # A session keyring of one's own, or all containers would share the daemon's.
@@ -54,6 +60,7 @@ _BEGIN = Block.of(Umask(0), Dumpable(0), SetSid(), SessionKeyring())
 _BEGIN_HIDDEN = Block.of(Umask(0), Dumpable(0), SessionKeyring())
 _OWN_CGROUP = Block.of(Unshare(k.CLONE_NEWCGROUP))
 PRIVATE_PROC = Block.of(MountNew(PROC, "proc", "proc", (), 0xE, HOST, ""))
+_HOOKS = Block.of(Wait())
 _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
 
 
@@ -73,6 +80,11 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     process, linux = spec.process, spec.linux or Linux()
     fds = FdTable()
     namespaces = find_namespaces(linux.namespaces)
+    if "user" in namespaces:
+        from pyrt.launch.own_users import compile_user_container  # it builds on this module
+
+        return compile_user_container(spec, context)
+    mounts_apart = "mount" in namespaces and not namespaces["mount"].path
     clone_flags, joins, pidns = _birth(namespaces, context, fds)
     own_cgroup = "cgroup" in namespaces and not namespaces["cgroup"].path
     born_in = None if context.cgroup.directory is None else fds.add(OpenPath(context.cgroup.directory))
@@ -80,12 +92,21 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     ops: list[Operation | Block] = [begin, *join_cgroup(context.cgroup), *joins]
     if own_cgroup:
         ops.append(_OWN_CGROUP)
-    ops += _names(spec, namespaces)
+    ops += names(spec, namespaces)
+    ops += time_namespace(linux, namespaces)
     ops += context.before_root
-    ops += mount_root(context, linux.rootfs_propagation, fds)
+    if mounts_apart:
+        ops += mount_root(context, linux.rootfs_propagation, fds)
+    else:
+        ops += detached_root(context, fds)
     ops += [mount_layers(image.path, image.layers, context.features) for image in context.layered]
     ops += _filesystem(spec, linux, process, context, fds, own_cgroup=own_cgroup)
-    ops += enter_root(linux.rootfs_propagation)
+    if context.wait_before_pivot:
+        ops.append(_HOOKS)
+    if mounts_apart:
+        ops += enter_root(linux.rootfs_propagation)
+    else:
+        ops += leave_for_detached_root(namespaces.get("mount"), fds)
     ops += limits(process)
     ops += personality(linux.personality)
     last, warnings = become(
@@ -95,6 +116,8 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
         give_stdio=context.give_stdio,
         wait=context.wait,
         hidden=context.hidden,
+        gate=None if context.gate is None else fds.add(context.gate),
+        preserved=context.preserved,
     )
     ops += last
     return Plan(
@@ -121,9 +144,24 @@ def find_namespaces(listed: tuple[LinuxNamespace, ...]) -> dict[str, LinuxNamesp
         if namespace.path and not namespace.path.startswith("/"):
             raise LaunchError(f"{namespace.path} is not an absolute path", operation=field)
         found[namespace.type] = namespace
-    if "mount" not in found or found["mount"].path:
-        raise LaunchError("a container needs a mount namespace of its own", operation="linux.namespaces")
+    if "user" in found and ("mount" not in found or found["mount"].path):
+        raise LaunchError("needs a mount namespace of its own", operation="linux.namespaces user")
     return found
+
+
+def time_namespace(linux: Linux, namespaces: Mapping[str, LinuxNamespace]) -> list[Operation | Block]:
+    """A time namespace of its own, with the clocks that ``linux.timeOffsets`` names."""
+    wanted = namespaces.get("time")
+    if wanted is None or wanted.path:
+        if linux.time_offsets:
+            raise LaunchError("needs a time namespace of its own", operation="linux.timeOffsets")
+        return []
+    lines = []
+    for clock, offset in linux.time_offsets.items():
+        if clock not in ("monotonic", "boottime"):
+            raise LaunchError("is neither monotonic nor boottime", operation=f"linux.timeOffsets {clock}")
+        lines.append(f"{clock} {offset.secs} {offset.nanosecs}\n")
+    return [PRIVATE_PROC, TimeNamespace(PROC, "".join(lines).encode())]
 
 
 def own_namespaces(linux: Linux) -> int:
@@ -151,9 +189,9 @@ def _birth(
             place = fds.add(OpenPath(namespace.path, flags=0))
             if kind == "pid":
                 pidns = place
-            else:
+            elif kind != "mount":  # the last to be joined: see leave_for_detached_root
                 joins.append(SetNs(place, flag, namespace.path))
-        elif kind != "cgroup":  # its root is the cgroup of the moment: unshared once the process is in its own
+        elif kind not in ("cgroup", "time"):  # whose root is the cgroup of the moment: unshared later
             flags |= flag
     return flags, joins, pidns
 
@@ -163,7 +201,8 @@ def join_cgroup(place: CgroupPlace) -> list[Operation | Block]:
     return [JoinCgroup(HOST, file) for file in place.tasks]
 
 
-def _names(spec: Config, namespaces: dict[str, LinuxNamespace]) -> list[Operation | Block]:
+def names(spec: Config, namespaces: Mapping[str, LinuxNamespace]) -> list[Operation | Block]:
+    """The names of its UTS namespace."""
     ops: list[Operation | Block] = []
     if spec.hostname or spec.domainname:
         if "uts" not in namespaces:

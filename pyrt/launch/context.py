@@ -116,6 +116,12 @@ class ContainerContext:
     ``PodSupplied`` has pyrt-pod fill it in."""
     wait: bool = False
     """Stop before the program until the parent says go (OCI create and start)."""
+    gate: FdSource | None = None
+    """With ``wait``: a listening socket; from the parent's go on the process waits for whoever connects to this."""
+    wait_before_pivot: bool = False
+    """Stop also when everything is mounted and the host's root is still there (hooks)."""
+    preserved: int = 0
+    """How many descriptors from 3 on the program gets."""
     layered: Sequence[Layered] = ()
     """Images that are mounted in the container's mount namespace, for its mounts to bind from."""
     before_root: Sequence[Operation] = ()
@@ -142,6 +148,10 @@ class ExecContext:
     cgroup: CgroupPlace = field(default_factory=CgroupPlace)
     features: Features = field(default_factory=Features)
     give_stdio: bool = True
+    preserved: int = 0
+    """How many descriptors from 3 on the program gets."""
+    program: str = ""
+    """What is executed, if that is not the first of the arguments (hooks)."""
     user_namespace: UserNamespace | None = None
     """The pod's."""
     hidden: bool = False

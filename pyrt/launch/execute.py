@@ -56,7 +56,15 @@ def compile_exec(process: Process, linux: Linux, context: ExecContext) -> Plan:
         ops += [_HOLD_ROOT, Terminal(fds.add(CONSOLE), ROOT, "/dev/pts/ptmx", NO_FD, "", rows, columns)]
     ops += limits(process)
     ops += personality(linux.personality)
-    last, warnings = become(process, linux.seccomp, context.features, give_stdio=context.give_stdio, wait=False)
+    last, warnings = become(
+        process,
+        linux.seccomp,
+        context.features,
+        give_stdio=context.give_stdio,
+        wait=False,
+        preserved=context.preserved,
+        program=context.program,
+    )
     ops += last
     return Plan(
         tuple(ops),

@@ -97,6 +97,12 @@ def parse(words: tuple[str, ...]) -> MountOptions:
     )
 
 
+def known() -> list[str]:
+    """Every word that is understood, and not passed on to a file system."""
+    propagation = [prefix + word for word in _PROPAGATION for prefix in ("", "r")]
+    return sorted({*_ATTRIBUTES, *_RECURSIVE, *propagation, *_NOTHING, "bind", "rbind"})
+
+
 def attributes_of_new(options: MountOptions) -> int:
     """MOUNT_ATTR_* of a file system that is mounted anew, where clearing means nothing."""
     return options.set | options.recursive_set

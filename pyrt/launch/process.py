@@ -22,6 +22,7 @@ from pyrt.launch.operations import (
     CloseOnExec,
     Control,
     Exec,
+    Gate,
     IoPriority,
     NoNewPrivileges,
     OomScoreAdj,
@@ -183,11 +184,14 @@ def become(
     give_stdio: bool,
     wait: bool,
     hidden: bool = False,
+    gate: int | None = None,
+    preserved: int = 0,
+    program: str = "",
 ) -> tuple[list[Operation | Block], Sequence[str]]:
     """The working directory, the user, the capabilities, the filter, the program; and warnings.
 
     ``hidden``: the process enters its PID namespace by a second birth, when it has nothing left that its container
-    has not (see :mod:`pyrt.launch.hidden`).
+    has not (see :mod:`pyrt.launch.hidden`). ``gate``: the place of a socket to be started through.
     """
     if not process.args:
         raise LaunchError("no program to run", operation="process.args")
@@ -208,14 +212,16 @@ def become(
     ops.append(Capabilities(sets.effective | extra, sets.permitted | extra, sets.inheritable))
     if sets.ambient:
         ops.append(Ambient(sets.ambient))
-    ops.append(_CLOSE_ALL if hidden else _CLOSE)
-    if wait:
+    ops.append(_CLOSE_ALL if hidden else CloseOnExec(preserved) if preserved else _CLOSE)
+    if gate is not None:
+        ops.append(Gate(gate))
+    elif wait:
         ops.append(_WAIT)
     confine: list[Operation | Block] = []
     if filter_ is not None:
-        program = seccomp.compile_filter(filter_)
-        if program is not None:
-            confine.append(Seccomp(program.flags, program.instructions, program.name))
+        compiled = seccomp.compile_filter(filter_)
+        if compiled is not None:
+            confine.append(Seccomp(compiled.flags, compiled.instructions, compiled.name))
         if needs_admin and not (sets.effective & sets.permitted & caps.SYS_ADMIN):
             confine.append(Capabilities(sets.effective, sets.permitted, sets.inheritable))
     if hidden:
@@ -224,7 +230,7 @@ def become(
         ops += [*confine, *born] if needs_admin else [*born, *confine]
     else:
         ops += confine
-    ops.append(Exec(process.args[0], process.args, process.env))
+    ops.append(Exec(program or process.args[0], process.args, process.env))
     return ops, warnings
 
 

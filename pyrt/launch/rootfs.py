@@ -15,15 +15,18 @@ from pyrt.launch.operations import (
     ROOT,
     Bind,
     Block,
+    Chroot,
     MountNew,
     MountOld,
     Open,
     Operation,
     Pivot,
     Propagation,
+    SetNs,
 )
-from pyrt.launch.plan import CloneTree
+from pyrt.launch.plan import CloneTree, OpenPath
 from pyrt.launch.table import FdTable
+from pyrt.spec import LinuxNamespace
 
 OVERLAY_MAX_LAYERS = 500
 """OVL_MAX_STACK (fs/overlayfs/super.c)."""
@@ -145,3 +148,19 @@ def enter_root(propagation: str) -> list[Operation | Block]:
         return [_PIVOT]
     kind, recursive = PROPAGATIONS[propagation]
     return [_PIVOT, Propagation(HOST, "/", kind, recursive)]
+
+
+def detached_root(context: ContainerContext, fds: FdTable) -> list[Operation | Block]:
+    """The root of a container without a mount namespace of its own: a copy of the mount that is attached nowhere, and
+    so are the mounts below it (Linux 6.15). Nobody sees them, and they go with the container's last process.
+    """
+    if not isinstance(context.root, DirectoryRoot):
+        raise LaunchError("a container needs a mount namespace of its own", operation="linux.namespaces")
+    return [Open(ROOT, fds.add(CloneTree(context.root.path)), ".")]
+
+
+def leave_for_detached_root(joined: LinuxNamespace | None, fds: FdTable) -> list[Operation | Block]:
+    """Make it the root of the process, of which everything else stays where it is; join the mount namespace first."""
+    if joined is None:
+        return [Chroot(ROOT)]
+    return [SetNs(fds.add(OpenPath(joined.path, flags=0)), k.CLONE_NEWNS, joined.path), Chroot(ROOT)]

@@ -135,6 +135,26 @@ def load_profile(path: str) -> LinuxSeccomp:
         raise LaunchError(str(e), operation=f"seccomp profile {path}") from e
 
 
+def known_actions() -> list[str]:
+    """Names of actions."""
+    return list(_ACTIONS)
+
+
+def known_operators() -> list[str]:
+    """Names of comparisons."""
+    return list(_OPERATORS)
+
+
+def known_architectures() -> list[str]:
+    """Names of architectures."""
+    return list(_ARCHES)
+
+
+def known_flags() -> list[str]:
+    """Names of the filter's flags."""
+    return list(_FLAGS)
+
+
 def _action(name: str, errno_ret: int | None) -> int:
     if name not in _ACTIONS:
         raise LaunchError(f"action {name} is not supported", operation="linux.seccomp")

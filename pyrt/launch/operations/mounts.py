@@ -326,3 +326,17 @@ class ProcOf(Operation):
 
     def describe(self) -> str:
         return "copy the container's /proc"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class Chroot(Operation):
+    """chroot(2), for a root that is attached nowhere: there is no mount namespace in which it could be the root."""
+
+    CODE = 74
+    SIGNATURE = "f"
+    SINCE = 3
+    root: int
+
+    def describe(self) -> str:
+        return "change root to the detached tree"

@@ -152,3 +152,19 @@ class TimeNamespace(Operation):
     def describe(self) -> str:
         lines = ", ".join(self.offsets.decode().splitlines())
         return f"unshare time namespace{' with ' + lines if lines else ''}"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class OwnUserNamespace(Operation):
+    """A new user namespace with these maps, in a slot; the player stays outside until it joins."""
+
+    CODE = 73
+    SIGNATURE = "oss"
+    SINCE = 3
+    slot: int
+    uid_map: str
+    gid_map: str
+
+    def describe(self) -> str:
+        return f"make user namespace with uids {'; '.join(self.uid_map.splitlines())}"

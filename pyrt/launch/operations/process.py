@@ -331,3 +331,18 @@ class Gate(Operation):
 
     def describe(self) -> str:
         return "wait to be started"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class SeccompNotify(Operation):
+    """As :class:`Seccomp`; the listener's descriptor goes to the parent (seccomp_unotify(2))."""
+
+    CODE = 75
+    SIGNATURE = "ub"
+    SINCE = 3
+    flags: int
+    program: bytes
+
+    def describe(self) -> str:
+        return f"load seccomp filter of {len(self.program) // 8} instructions with a listener"

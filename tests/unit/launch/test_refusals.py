@@ -28,9 +28,9 @@ def bind(destination, source="/src"):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (container(namespaces=()), "mount namespace of its own"),
         (container(namespaces=("mount", "mount")), "named twice"),
-        (container(namespaces=("mount", "user")), "linux.namespaces user: not supported"),
+        (container(namespaces=("user",)), "needs a mount namespace of its own"),
+        (container(namespaces=("mount", "user")), "linux.uidMappings: a user namespace needs mappings"),
         (container(hostname="x"), "UTS namespace"),
         (container(mounts=(bind("/"),)), "may not cover the root"),
         (container(mounts=(bind("/proc/sys/kernel"),)), "inside /proc"),
