@@ -281,7 +281,7 @@ def _port(text: str) -> int:
 def _refused(error: PyrtError, shown_on: int | None) -> Refused:
     """A command that could not be started has an exit code, as a shell would say; its reason is shown besides."""
     code = getattr(error, "exit_code", None)
-    return Refused(outcomes.failed(error, code=code), str(error), shown_on if code is not None else None)
+    return Refused(outcomes.failed(str(error), code=code), str(error), shown_on if code is not None else None)
 
 
 @contextlib.contextmanager

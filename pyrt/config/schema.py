@@ -18,7 +18,7 @@ from pyrt.config.cri import Cri
 from pyrt.config.eviction import Eviction
 from pyrt.config.images import Images
 from pyrt.config.location import CRI_SOCKET_NAME, SOCKET_NAME
-from pyrt.config.section import QUANTITY, Bytes, Section, absolute, require
+from pyrt.config.section import QUANTITY, Bytes, Section, absolute, is_address, require
 
 _IDS_END = 2**32 - 65536
 """Beyond lie the id that means none and those that other things use as their last."""
@@ -83,7 +83,7 @@ class Node(Section, frozen=True, kw_only=True):
                 f"expected a DNS name, got {self.cluster_domain!r}",
             )
         for server in self.cluster_dns:
-            require(_is_address(server), "cluster_dns", f"expected IP addresses, got {server!r}")
+            require(is_address(server), "cluster_dns", f"expected IP addresses, got {server!r}")
         require(self.resolv_conf.is_absolute(), "resolv_conf", f"expected an absolute path, got {self.resolv_conf}")
 
     @property
@@ -155,16 +155,6 @@ class Network(Section, frozen=True, kw_only=True):
 
 _RESERVED_V4 = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
 _RESERVED_V6 = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8")))
-
-
-def _is_address(text: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 class Cgroup(Section, frozen=True, kw_only=True):

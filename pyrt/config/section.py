@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -42,3 +43,12 @@ def require(condition: bool, key: str, expected: str) -> None:
 def absolute(path: Path | None, key: str) -> None:
     """Raises ``ValueError`` for a relative path."""
     require(path is None or path.is_absolute(), key, f"expected an absolute path, got {str(path)!r}")
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, of either family."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pyrt.config import Config
 from pyrt.cri.containers import Containers
 from pyrt.cri.errors import CriError
 from pyrt.cri.events import Events
+from pyrt.cri.exec import Exec
 from pyrt.cri.identity import World
 from pyrt.cri.images import Images
 from pyrt.cri.layers import WritableLayers
@@ -22,6 +24,7 @@ from pyrt.cri.sandboxes import Sandboxes
 from pyrt.cri.services import Handlers, generic_handlers
 from pyrt.cri.stats import Stats
 from pyrt.cri.status import Identity
+from pyrt.cri.streaming.server import StreamingServer
 from pyrt.images.service import ImageService
 from pyrt.runtime import Runtime
 from pyrt.store import Store
@@ -42,7 +45,7 @@ class Parts:
     images: ImageService
 
 
-def handlers(parts: Parts) -> Handlers:
+def handlers(parts: Parts, streaming: StreamingServer) -> Handlers:
     """Every method that is served. One line for each module that answers."""
     world = World(parts.runtime)
     layers = WritableLayers()
@@ -50,6 +53,7 @@ def handlers(parts: Parts) -> Handlers:
         **Identity(parts.config, parts.runtime.cni).handlers(),
         **Sandboxes(parts.config, parts.runtime, world).handlers(),
         **Containers(parts.runtime, parts.images, world).handlers(),
+        **Exec(parts.config.cri, parts.runtime, world, streaming).handlers(),
         **Listing(world, parts.runtime.subscribe).handlers(),
         **Events(parts.runtime, world).handlers(),
         **Images(parts.config, parts.runtime, parts.images).handlers(),
@@ -67,16 +71,18 @@ class CriServer:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._path = parts.config.cri_socket
+        self._streaming = StreamingServer(parts.config.cri)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MESSAGE_LIMIT),
                 ("grpc.max_send_message_length", MESSAGE_LIMIT),
             ]
         )
-        self._server.add_generic_rpc_handlers(generic_handlers(handlers(parts)))
+        self._server.add_generic_rpc_handlers(generic_handlers(handlers(parts, self._streaming)))
 
     async def start(self) -> None:
         """Listen. Raises :class:`CriError` when the socket cannot be made."""
+        await self._streaming.start()
         # gRPC makes the socket with the process' umask. In a directory that only root may enter it is nobody's until
         # its mode is right; then it takes the place of what an earlier daemon left.
         nursery = self._path.with_name(f".{self._path.name}.new")
@@ -100,5 +106,5 @@ class CriServer:
 
     async def stop(self) -> None:
         """Let calls end for a moment, then cut them off."""
-        await self._server.stop(SHUTDOWN_SECONDS)
+        await asyncio.gather(self._server.stop(SHUTDOWN_SECONDS), self._streaming.stop())
         self._path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from pyrt.runtime.errors import ExecError, ExecTimeoutError, StateError
 from pyrt.runtime.exec_plan import exec_program
 from pyrt.runtime.poderrors import PlanFailedError, PodProcessError
 from pyrt.runtime.podprocess import PodProcess
+from pyrt.runtime.podrequests import unread
 from pyrt.runtime.podstreams import ExecProcess
 from pyrt.runtime.records import ContainerRecord
 from pyrt.runtime.session import ExecResult, Session
@@ -188,6 +189,10 @@ async def exec_sync(
                 stdout=stdout.finish(),
                 stderr=stderr.finish(),
             ) from None
+        except asyncio.CancelledError:
+            # The caller has hung up; what it does not wait for must not run on.
+            pod.signal(process.id, signal.SIGKILL, everyone=True).add_done_callback(unread)
+            raise
         out, err = stdout.finish(), stderr.finish()
         return ExecResult(record.exit_code, out, err, stdout.truncated or stderr.truncated)
     finally:

@@ -31,7 +31,7 @@ from pyrt.runtime.encodedplan import EncodedPlan, close_packed
 from pyrt.runtime.pod_program import EXECUTABLE
 from pyrt.runtime.poderrors import PodGoneError, PodProcessError, PodTooOldError
 from pyrt.runtime.podfiles import CONTROL_SOCKET, ExitRecord, start_ticks
-from pyrt.runtime.podrequests import PodRequests, fail, nothing
+from pyrt.runtime.podrequests import PodRequests, fail, nothing, unread
 from pyrt.runtime.podstreams import Attachment, ContainerIo, ExecProcess, StartedProcess, pipe
 from pyrt.runtime.protocol import NO_SLOT, ProcessItem, ProcessPhase, Reply, Stdio
 
@@ -290,6 +290,9 @@ class PodProcess:
                 )
                 theirs.close()
                 started, master = await request
+            except asyncio.CancelledError:
+                self._abandon_exec(exec_id, request)
+                raise
             except BaseException:
                 self._execs.pop(exec_id, None)
                 raise
@@ -298,6 +301,13 @@ class PodProcess:
                 ends = [master, os.dup(master), None]
             ours.pop_all()
             return ExecProcess(exec_id, started.pid, started.started_at, ends[0], ends[1], ends[2], exited)
+
+    def _abandon_exec(self, exec_id: str, request: asyncio.Future[tuple[StartedProcess, int]]) -> None:
+        """Nobody waits for it any more: kill it as soon as it has started."""
+        self._execs.pop(exec_id, None)
+        if request.done() and not request.cancelled() and request.exception() is None and request.result()[1] >= 0:
+            os.close(request.result()[1])
+        self.signal(exec_id, signals.SIGKILL, everyone=True).add_done_callback(unread)
 
     def signal(self, process_id: str, number: int, *, everyone: bool = False) -> asyncio.Future[None]:
         """Send a signal to a container's or exec's process; ``everyone``: to its whole PID namespace, of an

@@ -122,3 +122,9 @@ def fail(futures: Sequence[asyncio.Future[Any]], gone: Callable[[], PodGoneError
 def nothing(_reply: Reply, _fds: list[int]) -> None:
     """The result of a request that has none."""
     return
+
+
+def unread(future: asyncio.Future[Any]) -> None:
+    """A callback for a request whose answer does not matter: what it was about may have ended meanwhile."""
+    if not future.cancelled():
+        future.exception()

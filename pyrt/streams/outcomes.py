@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyrt.errors import PyrtError
 from pyrt.kube.response import Status, StatusCause, StatusDetails
 
 EXIT_CODE: Final = "NonZeroExitCode"
@@ -23,12 +22,11 @@ def exit_status(code: int) -> Status:
     return _with_code(code, text)
 
 
-def failed(error: PyrtError, *, code: int | None = None) -> Status:
+def failed(text: str, *, code: int | None = None) -> Status:
     """There is no session; ``code`` is the exit code that a shell would give for the reason."""
     if code is not None:
-        return _with_code(code, str(error))
-    text = f"Internal error occurred: {error}"
-    return Status(status="Failure", message=text, reason="InternalError", code=500)
+        return _with_code(code, text)
+    return Status(status="Failure", message=f"Internal error occurred: {text}", reason="InternalError", code=500)
 
 
 def _with_code(code: int, text: str) -> Status:
