@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from toolchain import BUILT, HERE, ROOT, _environment, _go
@@ -25,11 +26,15 @@ SECONDS = 120
 KNOWN: dict[str, str] = {}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The suite's own."""
+def main() -> int:
+    """The exit code: 0 only if nothing failed that is not known to."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/conformance runtime-tools", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--runtime", default=str(ROOT / ".venv/bin/pyrt-oci"), help="the runtime to test")
     parser.add_argument("--verbose", action="store_true", help="print what failing programs said")
     parser.add_argument("names", nargs="*", help="programs; all of them if none is named")
+    return run(parser.parse_args())
 
 
 def build() -> list[Path]:
@@ -54,7 +59,9 @@ def build() -> list[Path]:
 def _run(*arguments: str) -> str:
     command = [_go(), *arguments]
     environment = {**_environment(), "CGO_ENABLED": "0"}  # they run inside containers without libraries
-    done = subprocess.run(command, cwd=SOURCE, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=SOURCE, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:3])}: {done.stderr[-3000:]}")
     return done.stdout
@@ -114,3 +121,7 @@ def _one(program: Path, runtime: str) -> tuple[str, str, str]:
         return "fail", f"not finished after {SECONDS} seconds", ""
     word, why = verdict(done.returncode, done.stdout, done.stderr)
     return word, why, done.stdout + done.stderr
+
+
+if __name__ == "__main__":
+    sys.exit(main())
