@@ -115,7 +115,8 @@
 	X(72, TIME_NAMESPACE, "fb")   /* our own procfs, lines for timens_offsets: a new time namespace with these, and into it */ \
 	X(73, OWN_USERNS, "oss")      /* slot; uid map, gid map: a new user namespace; the player is not in it */ \
 	X(74, CHROOT, "f")            /* the new root, of a container without a mount namespace: a detached tree, gone with its last process */ \
-	X(75, SECCOMP_NOTIFY, "ub")   /* as SECCOMP, with a listener, whose descriptor goes to the parent with the operation's number */
+	X(75, SECCOMP_NOTIFY, "ub")   /* as SECCOMP, with a listener, whose descriptor goes to the parent with the operation's number */ \
+	X(76, PROGRAM, "sv")          /* program, environment: what EXEC will look for is there, and may be executed */
 
 enum plan_op {
 #define X(code, name, signature) PLAN_##name = (code),
@@ -123,6 +124,6 @@ enum plan_op {
 #undef X
 };
 
-#define PLAN_OP_LIMIT 76u /* one more than the highest code */
+#define PLAN_OP_LIMIT 77u /* one more than the highest code */
 
 #endif

@@ -336,9 +336,20 @@ static const char *search_path(char *const *env)
 	return DEFAULT_PATH;
 }
 
+/* What execve would say of a file, as far as that can be said beforehand. */
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return -1;
+	errno = EACCES;
+	return S_ISREG(st.st_mode) && syscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0 ? 0 : -1;
+}
+
 /* As execvp(3), with the PATH of the program's own environment; errno says EACCES if something was found that may not
  * be executed, else ENOENT. */
-static int exec_search(struct player *pl, const char *name, char **argv, char **env)
+static int exec_search(struct player *pl, const char *name, char **argv, char **env, int look_only)
 {
 	const char *dir = search_path(env), *end = NULL;
 	size_t name_len = strlen(name);
@@ -351,7 +362,8 @@ static int exec_search(struct player *pl, const char *name, char **argv, char **
 			memcpy(pl->scratch, dir, n);
 			pl->scratch[n] = '/';
 			memcpy(pl->scratch + n + 1, name, name_len + 1);
-			execve(pl->scratch, argv, env);
+			if (look_only ? executable(pl->scratch) == 0 : execve(pl->scratch, argv, env) == 0)
+				return 0;
 			if (errno == EACCES)
 				err = EACCES;
 			else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != ENAMETOOLONG)
@@ -387,12 +399,22 @@ int do_CLOSE_FDS(struct player *pl, const struct arg *a)
 	return sys_close_range(report + 1, ~0u, 0);
 }
 
+int do_PROGRAM(struct player *pl, const struct arg *a)
+{
+	char **env = pl->pointers;
+
+	point_at(env, &a[1]);
+	if (strchr(text(&a[0]), '/') == NULL)
+		return exec_search(pl, text(&a[0]), NULL, env, 1);
+	return executable(text(&a[0]));
+}
+
 int do_EXEC(struct player *pl, const struct arg *a)
 {
 	char **argv = pl->pointers, **env = point_at(argv, &a[1]);
 
 	point_at(env, &a[2]);
 	if (strchr(text(&a[0]), '/') == NULL)
-		return exec_search(pl, text(&a[0]), argv, env);
+		return exec_search(pl, text(&a[0]), argv, env, 0);
 	return execve(text(&a[0]), argv, env);
 }

@@ -12,7 +12,7 @@ from pyrt import _native
 from pyrt.launch import constants as k
 from pyrt.launch.encoding import HEADER, MAGIC, MAX_BYTES, MAX_FDS
 from pyrt.launch.errors import LaunchError
-from pyrt.launch.operations import NO_FD, Block, Exec, Operation
+from pyrt.launch.operations import NO_FD, Block, Exec, FindProgram, Operation
 
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1
@@ -206,12 +206,12 @@ class Plan:
         if index >= len(operations):
             return LaunchError(operation=self.describe()[0], errno=errno, index=index)
         op = operations[index]
-        if isinstance(op, Exec):
+        if isinstance(op, (Exec, FindProgram)):
             return _exec_failure(op, errno, index)
         return LaunchError(operation=op.describe(), errno=errno, index=index)
 
 
-def _exec_failure(op: Exec, errno: int, index: int) -> LaunchError:
+def _exec_failure(op: Exec | FindProgram, errno: int, index: int) -> LaunchError:
     """As containerd and a shell tell it: 127 for a program that is not there, 126 for one that cannot be executed."""
     missing = errno in (errno_names.ENOENT, errno_names.ENOTDIR)
     if missing and "/" not in op.program:

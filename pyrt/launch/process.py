@@ -22,6 +22,7 @@ from pyrt.launch.operations import (
     CloseOnExec,
     Control,
     Exec,
+    FindProgram,
     Gate,
     IoPriority,
     NoNewPrivileges,
@@ -214,6 +215,7 @@ def become(
         ops.append(Ambient(sets.ambient))
     ops.append(_CLOSE_ALL if hidden else CloseOnExec(preserved) if preserved else _CLOSE)
     if gate is not None:
+        ops.append(FindProgram(program or process.args[0], process.env))
         ops.append(Gate(gate))
     elif wait:
         ops.append(_WAIT)

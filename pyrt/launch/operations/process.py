@@ -346,3 +346,18 @@ class SeccompNotify(Operation):
 
     def describe(self) -> str:
         return f"load seccomp filter of {len(self.program) // 8} instructions with a listener"
+
+
+@operation
+@dataclass(frozen=True, slots=True)
+class FindProgram(Operation):
+    """Look for what :class:`Exec` will execute, so that creating an OCI container fails where it cannot be started."""
+
+    CODE = 76
+    SIGNATURE = "sv"
+    SINCE = 3
+    program: str
+    environment: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"find {self.program}"
