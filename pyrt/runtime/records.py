@@ -93,6 +93,10 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
         )
 
 
+def _created(record: SandboxRecord | ContainerRecord) -> int:
+    return record.created_at
+
+
 def _encode(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
@@ -133,7 +137,7 @@ class RecordTables:
         self._containers.delete(container_id)
 
     def load(self) -> tuple[list[SandboxRecord], list[ContainerRecord]]:
-        """Everything, as an earlier daemon left it."""
+        """Everything, as an earlier daemon left it, oldest first."""
         sandboxes = [self._sandbox_decoder.decode(value) for _, value in self._sandboxes.items()]
         containers = [self._container_decoder.decode(value) for _, value in self._containers.items()]
-        return sandboxes, containers
+        return sorted(sandboxes, key=_created), sorted(containers, key=_created)

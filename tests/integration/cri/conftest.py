@@ -128,6 +128,8 @@ class Node(Daemon):
         super().__init__(directory, config)
         self.client = Client(config.cri_socket)
         self._names = itertools.count()
+        self.pods = []
+        """All that the test made, in their order."""
 
     def start(self, **environment):
         super().start(**environment)
@@ -150,12 +152,15 @@ class Node(Daemon):
 
     def pod(self, name="", **fields):
         config = self.config_of(name, **fields)
-        return Pod(self, config.metadata.name, config)
+        pod = Pod(self, config.metadata.name, config)
+        self.pods.append(pod)
+        return pod
 
     def clear(self):
         """Remove every sandbox of the kubelet's, and every pod of the operator's."""
         for item in self.client.ListPodSandbox().items:
             self.client.RemovePodSandbox(pod_sandbox_id=item.id)
+        self.pods.clear()
         for pod in self.call("GET", PODS)["items"]:
             self.delete(pod["metadata"]["name"], 0)
         for logs in self.config.paths.logs.glob("cri_*"):  # a kubelet's to remove
