@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.asked import kept
+from pyrt.cri.cdi import asked_by, resolve, with_devices
 from pyrt.cri.container_config import container_config
 from pyrt.cri.container_status import container_status
 from pyrt.cri.errors import CriError, invalid, not_found
@@ -53,6 +54,8 @@ class Containers:
         if image is None:
             raise not_found(f"image {request.config.image.image!r}")
         config = container_config(request.config, sandbox, image, self._mounted(request.config))
+        devices = asked_by((one.name for one in request.config.CDI_devices), request.config.annotations)
+        config = with_devices(config, resolve(devices))
         if config.pid_target:
             config = dataclasses.replace(config, pid_target=self._target(sandbox, config))
         for known in self._world.containers(sandbox.id):

@@ -163,6 +163,9 @@ class Mount:
     """For errors and ``explain``: ``emptyDir cache``."""
     make_host_path: bool = False
     """Make a directory where ``host_path`` does not exist."""
+    current: bool = False
+    """With what is mounted on ``host_path`` when the container starts; otherwise when its sandbox did, plus what is
+    mounted later on mounts that the host shares."""
     options: tuple[str, ...] = ()
     """More of mount(8)'s words about the mount: ``noexec``, ``nosuid``."""
     layers: tuple[Path, ...] = ()
@@ -180,6 +183,16 @@ class Device:
     container_path: str
     host_path: Path
     permissions: str = "rwm"
+    type: str = ""
+    """``c``, ``b`` or ``p``, with its numbers; empty: those of ``host_path``."""
+    major: int = 0
+    minor: int = 0
+    file_mode: int | None = None
+    """``None``: that of ``host_path``, as the two that follow."""
+    uid: int | None = None
+    gid: int | None = None
+    of_user: bool = False
+    """Where ``uid`` is not said it is the container's user's, if that is not root (CDI)."""
 
 
 @dataclass(frozen=True, slots=True)

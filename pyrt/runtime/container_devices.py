@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
+
 from pyrt.launch.devices import devices_below
 from pyrt.runtime.config import ContainerConfig, Device
 from pyrt.runtime.errors import InvalidConfigError
@@ -40,19 +44,26 @@ def device_rules(config: ContainerConfig) -> tuple[LinuxDeviceCgroup, ...]:
         LinuxDeviceCgroup(allow=True, type=node.type, major=node.major, minor=node.minor, access=device.permissions)
         for device in config.devices
         for node in _resolve(device)
+        if node.type != "p"  # nothing to allow
     )
     return (*_DEFAULT_RULES, *asked)
 
 
-def device_nodes(config: ContainerConfig, host_devices: tuple[LinuxDevice, ...]) -> tuple[LinuxDevice, ...]:
+def device_nodes(
+    config: ContainerConfig, host_devices: tuple[LinuxDevice, ...], uid: int = 0
+) -> tuple[LinuxDevice, ...]:
     """The nodes besides those that every container has: the ones asked for, all of the host's for a privileged
-    container.
+    container. ``uid``: who it runs as.
     """
-    asked = tuple(node for device in config.devices for node in _resolve(device))
+    asked = tuple(node for device in config.devices for node in _resolve(_owned(device, uid)))
     if not config.security.privileged:
         return asked
     paths = {node.path for node in asked}
     return (*(node for node in host_devices if node.path not in paths), *asked)
+
+
+def _owned(device: Device, uid: int) -> Device:
+    return replace(device, uid=uid) if device.of_user and uid and device.uid is None else device
 
 
 def _resolve(device: Device) -> tuple[LinuxDevice, ...]:
@@ -60,4 +71,13 @@ def _resolve(device: Device) -> tuple[LinuxDevice, ...]:
         raise InvalidConfigError(
             f"permissions {device.permissions!r}: expected letters of rwm", operation=f"device {device.host_path}"
         )
-    return devices_below(str(device.host_path), device.container_path or str(device.host_path))
+    path = device.container_path or str(device.host_path)
+    if device.type:
+        found: tuple[LinuxDevice, ...] = (
+            LinuxDevice(path=path, type=device.type, major=device.major, minor=device.minor),
+        )
+    else:
+        found = devices_below(str(device.host_path), path)
+    asked = {name: getattr(device, name) for name in ("file_mode", "uid", "gid")}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return tuple(msgspec.structs.replace(node, **told) for node in found) if told else found

@@ -112,7 +112,7 @@ def container_config(
         ),
         linux=Linux(
             namespaces=namespaces_of(sandbox, config),
-            devices=() if _covers_dev(config.mounts) else device_nodes(config, facts.devices),
+            devices=() if _covers_dev(config.mounts) else device_nodes(config, facts.devices, user.uid),
             resources=linux_resources(config.resources, device_rules(config)),
             seccomp=_seccomp(config, capability_names, facts),
             masked_paths=_hidden(security, security.masked_paths, facts.masked_paths),
@@ -228,6 +228,7 @@ def mount_sources(config: ContainerConfig) -> Mapping[str, MountSource]:
             subpath=mount.sub_path,
             make_subpath=bool(mount.sub_path) and mount.make_sub_path,
             bidirectional=mount.propagation is Propagation.BIDIRECTIONAL,
+            current=mount.current,
             mapped=mount.mapped,
             note=mount.description,
         )
