@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyrt.store.errors import AlreadyExists, Conflict, NotFound
+from pyrt.store.errors import AlreadyExists, Conflict, NotFound, StoreError
 from pyrt.store.watch import Change, ChangeType, StoredObject, Watch
 
 if TYPE_CHECKING:
@@ -39,14 +39,17 @@ class Objects:
         """Add an object. Raises :class:`AlreadyExists`."""
         store = self._store
         with store.transaction(durable=durable):
-            if self.find(kind, namespace, name) is not None:
-                raise AlreadyExists("already exists", subject=_subject(kind, namespace, name))
             version = store.next_resource_version()
             item = StoredObject(kind, namespace, name, uid, version, data if isinstance(data, bytes) else data(version))
-            store.execute(
-                f"INSERT INTO objects ({_COLUMNS}, touched) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (kind, namespace, name, uid, version, item.data, int(time.time())),
-            )
+            try:
+                store.execute(
+                    f"INSERT INTO objects ({_COLUMNS}, touched) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (kind, namespace, name, uid, version, item.data, int(time.time())),
+                )
+            except StoreError as error:
+                if self.find(kind, namespace, name) is None:
+                    raise
+                raise AlreadyExists("already exists", subject=_subject(kind, namespace, name)) from error
             self._record(ChangeType.ADDED, item)
         return item
 
