@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from pyrt.launch.errors import LaunchError
+from pyrt.launch.seccomp_compact import compact
 from pyrt.spec import LinuxSeccomp, LinuxSyscall, SpecError
 
 _ARCHES = {
@@ -192,7 +193,7 @@ def _build(profile: LinuxSeccomp) -> Filter:
     except OSError as e:
         raise LaunchError("libseccomp cannot compile the profile", operation="linux.seccomp", errno=e.errno) from e
     unknown = [number for name, number in _RECENT.items() if not _known(pyseccomp, name)]
-    return Filter(_answer_recent(unknown, recent, default) + instructions, flags)
+    return Filter(compact(_answer_recent(unknown, recent, default) + instructions), flags)
 
 
 _NR_ERROR = -1  # __NR_SCMP_ERROR; other negative numbers stand for calls that this architecture has not
