@@ -116,8 +116,8 @@ class RawPipe(asyncio.Protocol):
         if self._lost:
             raise ConnectionResetError("the client has gone")
 
-    async def close(self) -> None:
-        """Deliver what was sent, and hang up when the peer has, or soon after.
+    async def close(self, *, linger: bool = True) -> None:
+        """Deliver what was sent, and hang up when the peer has, or soon after; at once without ``linger``.
 
         Closing a socket in which something lies unread makes the kernel reset the connection, and the peer lose the
         end of what was sent: so read on, and drop it.
@@ -129,7 +129,7 @@ class RawPipe(asyncio.Protocol):
             if not self._reading:
                 self._reading = True
                 self._transport.resume_reading()
-            if not self._ended:
+            if linger and not self._ended:
                 await self._delivered()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LINGER):
@@ -141,7 +141,8 @@ class RawPipe(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         await self._writable.wait()
         if not self._lost and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the peer has reset the connection, of which we hear in a moment
+                self._transport.write_eof()
 
     async def _hung_up(self) -> None:
         while not self._ended:

@@ -133,6 +133,6 @@ class TunnelPipe:
         """Raises ConnectionError."""
         await self._frames.send(data)
 
-    async def close(self) -> None:
-        """Say goodbye."""
+    async def close(self, *, linger: bool = True) -> None:
+        """Say goodbye; how a WebSocket ends leaves no room for more."""
         await self._frames.close()

@@ -51,6 +51,7 @@ class StreamingServer:
         self._http = web.Server(
             self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=_PATIENCE, lingering_time=1.0
         )
+        self._streams: set[asyncio.Task[object]] = set()
         self._listener: asyncio.Server | None = None
         self._base = ""
 
@@ -78,6 +79,8 @@ class StreamingServer:
         """End every stream."""
         if self._listener is not None:
             self._listener.close()
+        for stream in self._streams:
+            stream.cancel()
         await self._http.shutdown(_SHUTDOWN)
 
     def announce(self, kind: str, serve: Serve) -> str:
@@ -96,6 +99,9 @@ class StreamingServer:
         announced = self._tokens.take(token)
         if announced is None or announced.kind != kind:
             return _text(404, "404 page not found")
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
         try:
             return await announced.serve(request)
         except UpgradeRefusedError as error:
@@ -103,6 +109,8 @@ class StreamingServer:
             for name, value in error.headers:
                 response.headers.add(name, value)
             return response
+        finally:
+            self._streams.discard(task)
 
 
 class _HangUp(asyncio.Protocol):

@@ -54,14 +54,14 @@ class SpdyClient:
         self._running = asyncio.create_task(self._connection.run())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        assert self._running is not None
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        told = kind is not asyncio.CancelledError  # otherwise the daemon ends, or the client has gone
         try:
-            if not self._connection.gone.is_set():
+            if told and not self._connection.gone.is_set():
                 for stream in self._streams.values():
                     await stream.finish()
             await self._stop()
-            await self._connection.close()
+            await self._connection.close(linger=told)
         finally:
             await self._stop()
 

@@ -41,8 +41,8 @@ class Pipe(Protocol):
     async def send(self, data: bytes) -> None:
         """Returns when the peer is ready for more. Raises ConnectionError when it is gone."""
 
-    async def close(self) -> None:
-        """Deliver what was sent, as far as the peer takes it soon, and hang up."""
+    async def close(self, *, linger: bool = True) -> None:
+        """Hang up, after what was sent has been delivered; without ``linger`` that is not waited for."""
 
 
 class Stream:
@@ -152,14 +152,14 @@ class Connection:
             self._streams.clear()
             self._windows.set()
 
-    async def close(self) -> None:
-        """Give up what streams there are, say goodbye and hang up."""
+    async def close(self, *, linger: bool = True) -> None:
+        """Give up what streams there are, say goodbye and hang up; without ``linger`` the peer is not waited for."""
         for number in self._session.streams:
             self._session.reset(number)
         self._session.leave(self._goodbye)
         with contextlib.suppress(ConnectionError):
             await self._flush()
-        await self._pipe.close()
+        await self._pipe.close(linger=linger)
 
     # --- in -------------------------------------------------------------------------------------------------------
 

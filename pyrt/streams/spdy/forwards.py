@@ -48,15 +48,17 @@ class _Forwards:
         self._connection = Connection(pipe, self._accept, max_streams=_MAX_STREAMS)
 
     async def serve(self) -> None:
+        cut_off = True
         try:
             await self._connection.run()
+            cut_off = False
         finally:
             for pair in self._pairs.values():
                 pair.timer.cancel()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._connection.close()
+            await self._connection.close(linger=not cut_off)
 
     def _accept(self, stream: Stream) -> bool:
         kind, text = stream.headers.get(_STREAM_TYPE), stream.headers.get(_PORT, "")

@@ -45,7 +45,7 @@ class Wire:
         self.frames += self._decoder.feed(data)
         await self.taking.wait()
 
-    async def close(self):
+    async def close(self, *, linger=True):
         self.closed = True
 
     # the client's side
