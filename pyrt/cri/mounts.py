@@ -81,6 +81,7 @@ def mount_of(
         recursive_readonly=message.recursive_read_only,
         propagation=propagation,
         make_host_path=True,
+        current=True,
         options=options,
         mapped=mapped,
     )

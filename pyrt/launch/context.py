@@ -65,6 +65,9 @@ class MountSource:
     """Make missing directories of the subpath."""
     bidirectional: bool = False
     """The source keeps its peer group: it is copied in the host's mount namespace."""
+    current: bool = False
+    """Copied in the host's mount namespace too, for what is mounted there now: the pod's copy of it may be older, and
+    where the host shares none of its mounts (no systemd) nothing that came later is in it."""
     mapped: bool = True
     """With the ids of the user namespace, if there is one."""
     note: str = ""

@@ -114,9 +114,15 @@ def _bind(
     if options.recursive_set or options.recursive_clear:
         flags |= k.BIND_RECURSIVE_ATTR
         set_, clear = set_ | options.recursive_set, clear | options.recursive_clear
-    if source.bidirectional:
+    if source.bidirectional or source.current:
         tree = fds.add(
-            CloneTree(mount.source, options.recursive_bind, subpath, source.make_subpath, must_be_shared=True)
+            CloneTree(
+                mount.source,
+                options.recursive_bind,
+                subpath,
+                source.make_subpath,
+                must_be_shared=source.bidirectional,
+            )
         )
         where = (tree, "", "")
         flags |= k.BIND_DETACHED

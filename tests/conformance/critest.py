@@ -64,6 +64,8 @@ def main() -> int:
         report.unlink(missing_ok=True)
         code = _specs(runtime, arguments, reports, report)
     outcomes = [] if not report.exists() else _outcomes(report)
+    if arguments.focus:
+        outcomes = [spec for spec in outcomes if spec.state != "skipped" or spec.reason]
     return _summary(outcomes, code)
 
 
@@ -153,7 +155,7 @@ def _why(spec: Outcome) -> str:
         return spec.reason
     if UNBUILDABLE in spec.name:
         return "its image is pinned to a sha256 that nobody can build again"
-    return "a benchmark" if "benchmark" in spec.name else "not asked for"
+    return "a benchmark: see --benchmark"
 
 
 if __name__ == "__main__":
