@@ -133,14 +133,14 @@ class Daemon:
 
 
 @contextmanager
-def daemon(directory: Path, rootfs: Path) -> Iterator[Daemon]:
-    """Start one on an instance of its own; afterwards everything of it is gone."""
-    with harness.scratch_run() as run, _started(directory, run, rootfs) as server:
+def daemon(directory: Path, rootfs: Path, settings: str = "") -> Iterator[Daemon]:
+    """Start one on an instance of its own; afterwards everything of it is gone. ``settings`` are more sections."""
+    with harness.scratch_run() as run, _started(directory, run, rootfs, settings) as server:
         yield server
 
 
 @contextmanager
-def _started(directory: Path, run: Path, rootfs: Path) -> Iterator[Daemon]:
+def _started(directory: Path, run: Path, rootfs: Path, settings: str) -> Iterator[Daemon]:
     tag = hashlib.sha256(str(directory).encode()).hexdigest()[:5]
     config = directory / "config.toml"
     config.write_text(
@@ -148,7 +148,7 @@ def _started(directory: Path, run: Path, rootfs: Path) -> Iterator[Daemon]:
         f'manifests = "{directory}/manifests"\n'
         f'[network]\nipv4_cidr = "10.240.0.0/16"\nipv6_cidr = "fd0c:5079:7280::/64"\n'
         f'interface_prefix = "b{tag}"\nnft_table = "pyrt_bench_{tag}"\n'
-        f'[cgroup]\nparent = "pyrt-bench-{tag}"\n'
+        f'[cgroup]\nparent = "pyrt-bench-{tag}"\n{settings}'
     )
     log = (directory / "daemon.log").open("wb")
     process = subprocess.Popen(
