@@ -78,7 +78,7 @@ class Stats:
 
     async def container_stats(self, request: cri.ContainerStatsRequest) -> cri.ContainerStatsResponse:
         """One container. Of one that does not run, only what its layer takes."""
-        [stats] = await self._of_containers([self._world.container(request.container_id)])
+        [stats] = await self._of_containers([self._job(self._world.container(request.container_id))])
         return cri.ContainerStatsResponse(stats=stats)
 
     async def list_container_stats(self, request: cri.ListContainerStatsRequest) -> cri.ListContainerStatsResponse:
@@ -89,9 +89,9 @@ class Stats:
         self, request: cri.StreamContainerStatsRequest
     ) -> AsyncIterator[cri.StreamContainerStatsResponse]:
         """As ListContainerStats, in parts."""
-        chosen = self._chosen(request.filter)
-        for start in range(0, len(chosen), BATCH):
-            stats = await self._of_containers(chosen[start : start + BATCH])
+        jobs = self._chosen(request.filter)
+        for start in range(0, len(jobs), BATCH):
+            stats = await self._of_containers(jobs[start : start + BATCH])
             yield cri.StreamContainerStatsResponse(container_stats=stats)
 
     async def sandbox_stats(self, request: cri.PodSandboxStatsRequest) -> cri.PodSandboxStatsResponse:
@@ -117,11 +117,11 @@ class Stats:
             stats = await self._of_sandboxes(chosen[start : start + BATCH])
             yield cri.StreamPodSandboxStatsResponse(pod_sandbox_stats=stats)
 
-    def _chosen(self, chosen: cri.ContainerStatsFilter) -> list[ContainerStatus]:
+    def _chosen(self, chosen: cri.ContainerStatsFilter) -> list[_Job]:
         wanted = cri.ContainerFilter(
             id=chosen.id, pod_sandbox_id=chosen.pod_sandbox_id, label_selector=chosen.label_selector
         )
-        return chosen_containers(self._world, wanted)
+        return [self._job(status) for status in chosen_containers(self._world, wanted)]
 
     def _ready(self, chosen: cri.PodSandboxStatsFilter) -> list[SandboxStatus]:
         wanted = cri.PodSandboxFilter(id=chosen.id, label_selector=chosen.label_selector)
@@ -131,8 +131,7 @@ class Stats:
         runtime = self._runtime
         return _Job(status, runtime.cgroup_path(status.id), runtime.writable_layer(status.id))
 
-    async def _of_containers(self, chosen: Sequence[ContainerStatus]) -> list[cri.ContainerStats]:
-        jobs = [self._job(status) for status in chosen]
+    async def _of_containers(self, jobs: Sequence[_Job]) -> list[cri.ContainerStats]:
         async with self._turn:
             return await asyncio.to_thread(lambda: [self._container(job) for job in jobs])
 
