@@ -53,7 +53,7 @@ def container_status(status: ContainerStatus, sandbox: SandboxConfig) -> cri.Con
         message=status.message,
         labels=asked.labels,
         annotations=asked.annotations,
-        mounts=asked.mounts,
+        mounts=_mounts(asked, config),
         log_path=_log_path(config, sandbox),
         resources=cri.ContainerResources(linux=resources_message(config.resources, config.security.oom_score_adj)),
         user=_user(config),
@@ -88,6 +88,17 @@ def _image(config: ContainerConfig, asked: cri.ContainerConfig) -> cri.ImageSpec
     except InvalidReferenceError:
         wanted = ""
     return cri.ImageSpec(image=wanted if wanted in tags else tags[0])
+
+
+def _mounts(asked: cri.ContainerConfig, config: ContainerConfig) -> list[cri.Mount]:
+    """As they were asked for; those of images say which one it was (KEP-5365)."""
+    images = {mount.container_path: mount.image for mount in config.mounts if mount.image is not None}
+    mounts = list(asked.mounts)
+    for mount in mounts:
+        image = images.get("/" + mount.container_path.lstrip("/"))
+        if image is not None:
+            mount.image.image_ref = image
+    return mounts
 
 
 def _log_path(config: ContainerConfig, sandbox: SandboxConfig) -> str:

@@ -19,6 +19,7 @@ from pyrt.cri.inside import container_info
 from pyrt.cri.resources import resources_of
 from pyrt.cri.services import Handlers
 from pyrt.errors import PyrtError
+from pyrt.images.merged import has_path
 from pyrt.images.service import ImageService
 from pyrt.images.types import Image
 from pyrt.runtime import Runtime
@@ -54,6 +55,7 @@ class Containers:
         if image is None:
             raise not_found(f"image {request.config.image.image!r}")
         config = container_config(request.config, sandbox, image, self._mounted(request.config))
+        _require_sub_paths(config)
         devices = asked_by((one.name for one in request.config.CDI_devices), request.config.annotations)
         config = with_devices(config, resolve(devices))
         if config.pid_target:
@@ -138,3 +140,10 @@ class Containers:
         if container.state is not ContainerState.EXITED:
             await self._runtime.update_resources(container.id, resources)
         return cri.UpdateContainerResourcesResponse()
+
+
+def _require_sub_paths(config: ContainerConfig) -> None:
+    """What is to be mounted of an image has to be there. Raises :class:`CriError`."""
+    for mount in config.mounts:
+        if mount.image is not None and mount.sub_path and not has_path(mount.layers, mount.sub_path):
+            raise invalid("config.mounts.image_sub_path", f"the image has no {mount.sub_path!r}")

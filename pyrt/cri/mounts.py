@@ -48,6 +48,8 @@ def mount_of(
             raise invalid(f"{field}.image", f"there is no image {message.image.image!r}")
         if message.host_path:
             raise invalid(f"{field}.host_path", "not together with an image")
+        if not message.readonly:
+            raise invalid(f"{field}.readonly", "an image can only be mounted read-only")
     elif message.image_sub_path:
         raise invalid(f"{field}.image_sub_path", "expected an image")
     elif not message.host_path.startswith("/"):
