@@ -114,6 +114,7 @@ def build(parts: Parts) -> ApiServer:
             ("GET", GROUP, "system/df"): system.df,
             ("POST", GROUP, "system/prune"): system.prune,
             ("POST", GROUP, "system/end-static-pods"): system.end_static_pods,
+            ("POST", GROUP, "system/end-kubelets-pods"): system.end_kubelets_pods,
         },
         custom_streams={("POST", GROUP, "images/import"): images.import_},
         groups={(metrics.GROUP, metrics.VERSION): usage.serve},

@@ -112,6 +112,14 @@ class System:
             self._static.end_all()
         return answer(success())
 
+    async def end_kubelets_pods(self, call: Call) -> Answer:
+        """``POST system/end-kubelets-pods``: for ``system reset``, which leaves nothing of either world."""
+        sandboxes = self._runtime.list_sandboxes(Owner.CRI)
+        for sandbox in sandboxes:
+            await self._runtime.remove_sandbox(sandbox.id)
+        await self._runtime.drained()
+        return answer({"kind": "SandboxesEnded", "apiVersion": API_VERSION, "ended": len(sandboxes)})
+
     async def df(self, call: Call) -> Answer:
         """``GET system/df``."""
         pods = self._supervisor.pods()

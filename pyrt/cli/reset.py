@@ -66,6 +66,9 @@ def _delete_pods(api: Api) -> Iterator[str]:
         metadata = pod["metadata"]
         until_gone(api, POD, metadata["namespace"], metadata["name"], metadata.get("uid", ""))
         yield f'pod "{metadata["namespace"]}/{metadata["name"]}" force deleted'
+    ended = api.call("POST", "/apis/pyrt.dev/v1/system/end-kubelets-pods")["ended"]
+    if ended:
+        yield f"removed {ended} pod{'s' if ended != 1 else ''} of a kubelet's"
 
 
 def _stop_daemon(path: str) -> Iterator[str]:

@@ -126,7 +126,9 @@ def life(runtime: Runtime, directory: Path, rounds: int, times: dict[str, list[f
 def main() -> None:
     with harness.scratch() as directory:
         rootfs = harness.busybox_root(directory)
-        with daemon.daemon(directory, rootfs, "[cri]\nenabled = true\n") as server:
+        # pyrt's own network, whatever CNI configuration this machine has.
+        settings = f'[cri]\nenabled = true\n[cni]\nconf_dir = "{directory}/cni"\n'
+        with daemon.daemon(directory, rootfs, settings) as server:
             runtime = Runtime(server.socket.with_name("cri.sock"))
             life(runtime, directory, 5, {})
             times: dict[str, list[float]] = {}

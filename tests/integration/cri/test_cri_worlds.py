@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+
 import grpc
 
 from pyrt.cri import runtime_pb2 as cri
-from tests.integration.cri.conftest import FOREVER, make_pod
+from tests.integration.cri.conftest import FOREVER, PATIENCE, make_pod
 
 
 def operators_containers(node, name):
@@ -92,3 +96,16 @@ def test_what_the_operator_counts(node):
     pod = node.pod()
     pod.start()
     assert node.call("GET", "/apis/pyrt.dev/v1/system/info")["containers"] == before
+
+
+def test_a_reset_leaves_nothing_of_either(own_node):
+    own_node.create(make_pod("operators", *FOREVER))
+    own_node.running("operators")
+    own_node.pod().start()
+    command = [sys.executable, "-m", "pyrt.cli", "--config", str(own_node.file), "system", "reset", "--yes"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+    assert "removed 1 pod of a kubelet's" in said.stdout
+    own_node.process.wait(PATIENCE)
+    assert own_node.pod_processes() == []
+    shutil.rmtree(own_node.config.paths.logs)  # of the kubelet's pod: the kubelet's
+    assert own_node.leftovers() == []
