@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import benchmark
 import endpoints
@@ -66,6 +67,7 @@ def main() -> int:
     outcomes = [] if not report.exists() else _outcomes(report)
     if arguments.focus:
         outcomes = [spec for spec in outcomes if spec.state != "skipped" or spec.reason]
+    _junit(outcomes, reports / "critest.xml")
     return _summary(outcomes, code)
 
 
@@ -133,12 +135,29 @@ def _outcomes(report: Path) -> list[Outcome]:
     return found
 
 
+def _junit(outcomes: Sequence[Outcome], path: Path) -> None:
+    """For scripts/test, which counts what every part of it has run."""
+    counts = {name: str(len(_of(outcomes, name))) for name in ("passed", "failed", "skipped")}
+    suite = ElementTree.Element(
+        "testsuite", name="critest", tests=str(len(outcomes)), failures=counts["failed"], skipped=counts["skipped"]
+    )
+    for spec in outcomes:
+        case = ElementTree.SubElement(suite, "testcase", name=spec.name, time=f"{spec.seconds:.3f}")
+        kind = {"passed": "", "skipped": "skipped"}.get(spec.state, "failure")
+        if kind:
+            ElementTree.SubElement(case, kind, message=_why(spec))
+    ElementTree.ElementTree(suite).write(path, encoding="unicode")
+
+
+def _of(outcomes: Sequence[Outcome], kind: str) -> list[Outcome]:
+    """``failed`` is all that neither passed nor was skipped: panicked, interrupted, timed out..."""
+    known = [spec for spec in outcomes if spec.state == kind]
+    return known if kind != "failed" else [spec for spec in outcomes if spec.state not in ("passed", "skipped")]
+
+
 def _summary(outcomes: Sequence[Outcome], code: int) -> int:
     """Say it; the exit code."""
-    asked = [spec for spec in outcomes if spec.state != "pending"]
-    passed = [spec for spec in asked if spec.state == "passed"]
-    skipped = [spec for spec in asked if spec.state == "skipped"]
-    failed = [spec for spec in asked if spec.state not in ("passed", "skipped")]
+    passed, failed, skipped = (_of(outcomes, kind) for kind in ("passed", "failed", "skipped"))
     for spec in sorted(skipped, key=lambda spec: spec.name):
         print(f"skipped: {spec.name}: {_why(spec)}")
     for spec in failed:
