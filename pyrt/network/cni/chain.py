@@ -131,7 +131,8 @@ class Chain:
         except PluginMissingError:
             raise
         except CniError as error:
-            raise CniError(error.message, subject=subject, operation=operation, errno=error.errno) from error
+            words = f"{operation}: {error.operation}" if error.operation else operation
+            raise CniError(error.message, subject=subject, operation=words, errno=error.errno) from error
         if outcome.status != 0:
             words, code = parse_error(*outcome)
             raise PluginError(words, subject=subject, operation=operation, code=code)

@@ -53,8 +53,12 @@ class CniNetwork:
         self._chain = Chain(self._config.bin_dirs, self._config.plugin_timeout_seconds)
         self._records = Records(store)
         self._exclusion = Exclusion()
-        self._retries: dict[SandboxId, tuple[float, asyncio.TimerHandle]] = {}
-        """The delay after the next failure, and when it is tried."""
+        self._timers: dict[SandboxId, asyncio.TimerHandle] = {}
+        """When what could not be taken down is tried again."""
+        self._delays: dict[SandboxId, float] = {}
+        """Seconds to wait after the next failure."""
+        self._attempts: dict[SandboxId, asyncio.Task[CniError | None]] = {}
+        """DEL, while it is under way."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -65,10 +69,10 @@ class CniNetwork:
     def close(self) -> None:
         """Try nothing any more; what is under way is broken off, and its plugins are killed."""
         self._closed = True
-        for _, timer in self._retries.values():
+        for timer in self._timers.values():
             timer.cancel()
-        self._retries.clear()
-        for task in self._tasks:
+        self._timers.clear()
+        for task in (*self._tasks, *self._attempts.values()):
             task.cancel()
 
     # ------------------------------------------------------------------ which network
@@ -189,23 +193,35 @@ class CniNetwork:
         Raises :class:`CniError` when a plugin fails. It will be tried again by itself, and the caller may. A plugin
         that is not there any more is no failure: the sandbox can go, and the rest is done when the plugin is back.
         """
+        if sandbox_id not in self._records.all:
+            return
+        attempt = self._attempts.get(sandbox_id)
+        if attempt is None:
+            attempt = self._attempts[sandbox_id] = asyncio.get_running_loop().create_task(self._attempt(sandbox_id))
+        # A caller that gives up breaks nothing off: the next one joins in.
+        error = await asyncio.shield(attempt)
+        if error is not None:
+            raise error
+
+    def delete_soon(self, sandbox_id: SandboxId) -> None:
+        """The same in the background: for a sandbox that has died without being asked to."""
+        self._try(sandbox_id, 0.0)
+
+    async def _attempt(self, sandbox_id: SandboxId) -> CniError | None:
+        self._cancel_timer(sandbox_id)
         try:
             await self._delete(sandbox_id)
         except PluginMissingError as error:
             log.warning("network of sandbox %s: %s; going on without", sandbox_id[:13], error)
             self._try_later(sandbox_id)
-        except (CniError, asyncio.CancelledError):
+        except CniError as error:
             self._try_later(sandbox_id)
-            raise
-
-    def delete_soon(self, sandbox_id: SandboxId) -> None:
-        """The same in the background: for a sandbox that has died without being asked to."""
-        if sandbox_id in self._records.all:
-            self._try_later(sandbox_id, 0.0)
+            return error
+        finally:
+            del self._attempts[sandbox_id]
+        return None
 
     async def _delete(self, sandbox_id: SandboxId) -> None:
-        if sandbox_id not in self._records.all:
-            return
         async with self._exclusion.sandbox(sandbox_id):
             record = self._records.all.get(sandbox_id)
             if record is None:
@@ -225,29 +241,23 @@ class CniNetwork:
             if missing is not None:
                 raise missing
             self._records.delete(sandbox_id)
-            self._forget_retry(sandbox_id)
+            self._cancel_timer(sandbox_id)
+            self._delays.pop(sandbox_id, None)
 
-    def _try_later(self, sandbox_id: SandboxId, delay: float | None = None) -> None:
+    def _try_later(self, sandbox_id: SandboxId) -> None:
+        self._try(sandbox_id, self._delays.get(sandbox_id, _FIRST_RETRY))
+
+    def _try(self, sandbox_id: SandboxId, delay: float) -> None:
         if self._closed or sandbox_id not in self._records.all:
             return
-        before = self._retries.pop(sandbox_id, None)
-        following = _FIRST_RETRY
-        if before is not None:
-            following = before[0]
-            before[1].cancel()
-        wait = following if delay is None else delay
-        if delay is None:
-            following = min(2 * following, _LAST_RETRY)
-        timer = asyncio.get_running_loop().call_later(wait, self._try_now, sandbox_id)
-        self._retries[sandbox_id] = (following, timer)
+        self._cancel_timer(sandbox_id)
+        loop = asyncio.get_running_loop()
+        self._timers[sandbox_id] = loop.call_later(delay, lambda: self._begin(self._again(sandbox_id)))
 
-    def _forget_retry(self, sandbox_id: SandboxId) -> None:
-        before = self._retries.pop(sandbox_id, None)
-        if before is not None:
-            before[1].cancel()
-
-    def _try_now(self, sandbox_id: SandboxId) -> None:
-        self._begin(self._again(sandbox_id))
+    def _cancel_timer(self, sandbox_id: SandboxId) -> None:
+        timer = self._timers.pop(sandbox_id, None)
+        if timer is not None:
+            timer.cancel()
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -255,6 +265,7 @@ class CniNetwork:
         task.add_done_callback(self._tasks.discard)
 
     async def _again(self, sandbox_id: SandboxId) -> None:
+        self._delays[sandbox_id] = min(2 * self._delays.get(sandbox_id, _FIRST_RETRY), _LAST_RETRY)
         try:
             await self.delete(sandbox_id)
         except CniError as error:
@@ -290,7 +301,7 @@ class CniNetwork:
         for sandbox_id, record in self._records.all.items():
             if sandbox_id not in live:
                 record.leaving = True
-                self._try_later(sandbox_id, 0.0)
+                self._try(sandbox_id, 0.0)
         for name, path in namespaces.kept_by(self._config.netns_dir, self._prefix).items():
             if SandboxId(name) not in self._records.all:
                 log.warning("%s belongs to no sandbox: removing it", path)
