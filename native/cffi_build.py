@@ -39,6 +39,9 @@ int path_beneath(int base, const char *path, int make);
 
 int remove_tree(const char *path);
 
+struct errand *errand_begin(const char *steps, size_t len);
+int errand_wait(struct errand *e);
+
 struct tree_usage { uint64_t bytes; uint64_t inodes; };
 int tree_usage(const char *path, struct tree_usage *found);
 int tree_set_group(const char *path, uint32_t gid, int readonly);
@@ -66,6 +69,7 @@ int umount2(const char *target, int flags);
 """
 
 SOURCE = """
+#include "errand.h"
 #include "plan.h"
 #include "plan_ops.h"
 #include "play.h"

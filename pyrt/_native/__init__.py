@@ -6,6 +6,7 @@ caller.
 """
 
 from pyrt._native.devices import bpf_attach_device, bpf_load_device
+from pyrt._native.errands import Errand
 from pyrt._native.mounts import (
     FSCONFIG_CMD_CREATE,
     FSCONFIG_SET_FD,
@@ -56,6 +57,7 @@ __all__ = [
     "FSCONFIG_SET_STRING",
     "PLAN_VERSION",
     "Child",
+    "Errand",
     "Failure",
     "TreeUsage",
     "born",

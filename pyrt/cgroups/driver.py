@@ -40,6 +40,13 @@ class CgroupDriver(Protocol):
         Idempotent.
         """
 
+    def begin(self, path: str, resources: LinuxResources | None = None) -> None:
+        """Where that is possible, have a pod's or container's cgroup made while the caller goes on with something else.
+
+        The caller then comes to ``create_pod`` or ``create_container`` with the same arguments, which waits for it and
+        tells what is wrong, or to ``remove``.
+        """
+
     def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
         """Make a pod's cgroup with its limits; the answer is where the pod's own process goes."""
 

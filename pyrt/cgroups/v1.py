@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
+from pyrt._native import Errand
 from pyrt.cgroups.details import v1_details
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.driver import Join
@@ -22,6 +23,7 @@ from pyrt.spec import LinuxResources
 
 _UNLIMITED = 1 << 62
 """memory.limit_in_bytes says a number near 2**63 for no limit; nothing real comes near this."""
+_SETTINGS_KEPT = 64
 _FREEZE_ATTEMPTS = 500
 _FREEZE_PAUSE = 0.002
 """v1 has no event for a finished freeze: at most one second of looking."""
@@ -42,6 +44,9 @@ class V1Driver:
         self._bases = tuple(f"{h.mount_point}{below}" for h in hierarchies.v1)
         self._of = {c: f"{h.mount_point}{below}" for h in hierarchies.v1 for c in h.controllers}
         self.filters_devices = "devices" in self._of
+        self._begun: dict[str, Errand] = {}
+        self._settings: dict[int, tuple[LinuxResources, tuple[tuple[str, str, str], ...] | None]] = {}
+        """By identity: containers that are alike share their resources."""
         # What no v1 hierarchy offers may still be found on the cgroup2 mount (hugetlb, typically).
         extra = hierarchies.unified_controllers - self._of.keys()
         self._unified = f"{hierarchies.unified}{below}" if hierarchies.unified is not None and extra else None
@@ -120,7 +125,40 @@ class V1Driver:
         """One mkdir a hierarchy, then one write a setting."""
         return self._create(path, resources)
 
+    def begin(self, path: str, resources: LinuxResources | None = None) -> None:
+        """One thread makes one cgroup after the other, without the interpreter: 0.4 ms each."""
+        if path[:1] == "/" or path in self._begun:
+            return
+        settings = self._plain_settings(resources)
+        if settings is None:
+            return
+        directories = [f"{base}/{path}\0\0" for base in self._bases]
+        values = [f"{base}/{path}/{file}\0{value}\0" for base, file, value in settings]
+        with contextlib.suppress(OSError):  # then it is made when it is wanted
+            self._begun[path] = Errand("".join((*directories, *values)))
+
+    def _plain_settings(self, resources: LinuxResources | None) -> tuple[tuple[str, str, str], ...] | None:
+        """(hierarchy, file, value) of each; ``None`` when not all of them are certain to be found in v1 hierarchies."""
+        if resources is None:
+            return ()
+        known = self._settings.get(id(resources))
+        if known is None or known[0] is not resources:
+            settings = v1_settings(resources)
+            certain = not resources.unified and all(s.controller in self._of and not s.optional for s in settings)
+            found = tuple((self._of[s.controller], s.file, s.value) for s in settings) if certain else None
+            if len(self._settings) >= _SETTINGS_KEPT:
+                self._settings.clear()
+            known = self._settings[id(resources)] = resources, found
+        return known[1]
+
+    def _settle(self, path: str) -> bool:
+        """Wait for what was begun; whether that has been done, and all of it."""
+        errand = self._begun.pop(path, None)
+        return errand is not None and errand.wait() == 0
+
     def _create(self, path: str, resources: LinuxResources | None) -> Join:
+        if self._settle(path):
+            return Join(tuple(f"{base}/{path}/tasks" for base in self._bases))
         tasks = []
         for base in self._bases:
             directory = self._at(base, path)
@@ -309,6 +347,7 @@ class V1Driver:
 
     def remove(self, path: str) -> bool:
         """From every hierarchy; goes on with the others when one is busy."""
+        self._settle(path)
         bases = self._bases if self._unified is None else (*self._bases, self._unified)
         busy = [base for base in bases if not remove_tree(self._at(base, path))]
         if path[:1] == "/" and self._unified is not None:  # where nobody but we makes anything, and only by the way

@@ -98,6 +98,9 @@ class V2Driver:
                 if controller[1:] in ("cpu", "memory", "pids"):
                     raise first from None
 
+    def begin(self, path: str, resources: LinuxResources | None = None) -> None:
+        """Not here: there is one directory only, and the pod process is born in it."""
+
     def create_pod(self, pod: str, resources: LinuxResources | None = None) -> Join:
         """Two directories: the pod's, and a leaf for the pod process."""
         directory = self._at(pod)

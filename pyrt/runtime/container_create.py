@@ -16,7 +16,6 @@ from pyrt.launch.features import Features
 from pyrt.launch.plan import Plan
 from pyrt.launch.table import TARGET
 from pyrt.runtime.config import ContainerConfig
-from pyrt.runtime.container_exit import cgroup_of
 from pyrt.runtime.container_plans import ContainerPlan
 from pyrt.runtime.container_spec import container_config, mount_sources
 from pyrt.runtime.container_user import resolve_user
@@ -61,7 +60,10 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
     model = core.plans.find(key)
     # First: most of what can be wrong is found without touching anything.
     spec = spec_of(core, sandbox, record) if model is None else None
-    resources = spec.linux.resources if spec is not None and spec.linux is not None else None
+    resources = model.resources if model is not None else spec.linux.resources if spec and spec.linux else None
+    path = f"{sandbox.config.cgroup_parent}/{record.id}"
+    undo.callback(core.cgroups.remove, path)
+    core.cgroups.begin(path, resources)
     make_host_paths(record.config.mounts)
     core.spares.take_layer(directory)
     undo.callback(core.trash.throw, directory)
@@ -71,13 +73,10 @@ def _make(core: Core, sandbox: SandboxRecord, record: ContainerRecord, undo: Exi
         os.chown(f"{directory}/upper", owner, owner)
     if str(record.config.log_path) not in ("", "."):
         core.spares.take_log(sandbox.config.log_directory, record.config.log_path)
-    path = f"{sandbox.config.cgroup_parent}/{record.id}"
-    undo.callback(core.cgroups.remove, path)
-    join = core.cgroups.create_container(path, resources if model is None else model.resources)
     if model is not None:
-        core.programs[record.id] = model.of(sandbox, record, lambda: compile_plan(core, sandbox, record, join))
-    else:
-        assert spec is not None
+        core.programs[record.id] = model.of(sandbox, record, lambda: compile_plan(core, sandbox, record))
+    join = core.cgroups.create_container(path, resources)
+    if spec is not None:
         plan = _plan(core, sandbox, record, spec, join)
         core.programs[record.id] = ContainerPlan(plan)
         core.plans.keep(key, plan, sandbox, record, resolve_user(record.config).home, resources)
@@ -104,9 +103,9 @@ def spec_of(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> Conf
     return container_config(sandbox.config, config, sandbox_places(core.paths, sandbox.id), user, facts)
 
 
-def compile_plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord, join: Join | None = None) -> Plan:
-    """The plan of a container that exists; ``join``: into its cgroup."""
-    join = join or core.cgroups.join(cgroup_of(core, record))
+def compile_plan(core: Core, sandbox: SandboxRecord, record: ContainerRecord) -> Plan:
+    """The plan of a container that exists."""
+    join = core.cgroups.join(f"{sandbox.config.cgroup_parent}/{record.id}")
     return _plan(core, sandbox, record, spec_of(core, sandbox, record), join)
 
 

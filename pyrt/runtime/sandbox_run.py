@@ -54,7 +54,7 @@ def subject_of(config: SandboxConfig) -> str:
 class Birth:
     """A sandbox whose plan has been sent to its pod process, and not been answered yet."""
 
-    __slots__ = ("_answers", "_core", "_files", "_spare", "pod", "record")
+    __slots__ = ("_answers", "_core", "_files", "_resources", "_spare", "pod", "record")
 
     def __init__(self, core: Core, config: SandboxConfig) -> None:
         """Nothing is touched before :meth:`begin`."""
@@ -63,6 +63,7 @@ class Birth:
         sandbox_id = new_sandbox_id() if self._spare is None else self._spare.id
         self.record = SandboxRecord(id=sandbox_id, config=config, created_at=time.time_ns(), boot=core.boot, pod_pid=0)
         self.pod: PodProcess | None = None
+        self._resources = linux_resources(config.resources)
         self._answers: list[tuple[asyncio.Future[Any], Plan | None]] = []
         self._files = -1
         """The mount of the files of /etc, for a sandbox that does not know its addresses yet."""
@@ -76,6 +77,8 @@ class Birth:
             core.sweeper.give_up(config.cgroup_parent)  # a pod's next sandbox has the cgroup of its last
         born_inside = core.cgroups.hierarchies.mode is CgroupMode.V2
         join = self._make_cgroup() if born_inside or foreign else None
+        if join is None:
+            core.cgroups.begin(config.cgroup_parent, self._resources)
         self.pod = pod = self._process(Path(run_dir), None if join is None else join.directory)
         pod.on_exit = partial(container_exited, core)
         pod.on_closed = partial(pod_process_died, core, record.id)
@@ -130,7 +133,7 @@ class Birth:
         if is_foreign(config.cgroup_parent):
             join, self.record.made_cgroups = self._core.cgroups.create_below(config.cgroup_parent, self.record.id)
             return join
-        return self._core.cgroups.create_pod(config.cgroup_parent, linux_resources(config.resources))
+        return self._core.cgroups.create_pod(config.cgroup_parent, self._resources)
 
     async def ready(self) -> None:
         """Wait for the pod process's answers. Raises :class:`SandboxError`."""

@@ -1,0 +1,139 @@
+#include "errand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum state { WAITING, UNDER_WAY, DONE };
+
+struct errand {
+	struct errand *next;
+	enum state state;
+	int err;
+	size_t len;
+	char steps[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t begun = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
+static struct errand *first, **last = &first;
+
+static int write_value(const char *path, const char *value, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+
+	if (fd < 0)
+		return errno;
+	ssize_t n = write(fd, value, len);
+	if (n != (ssize_t)len)
+		err = n < 0 ? errno : EIO;
+	close(fd);
+	return err;
+}
+
+static int run(const struct errand *e)
+{
+	const char *at = e->steps, *end = at + e->len;
+	int err = 0;
+
+	while (at < end && err == 0) {
+		const char *path = at, *value = path + strlen(path) + 1;
+		size_t len = strlen(value);
+		at = value + len + 1;
+		if (len > 0)
+			err = write_value(path, value, len);
+		else if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			err = errno;
+	}
+	return err;
+}
+
+/* With the lock held, which is given back meanwhile. */
+static void carry_out(struct errand *e)
+{
+	e->state = UNDER_WAY;
+	pthread_mutex_unlock(&lock);
+	int err = run(e);
+	pthread_mutex_lock(&lock);
+	e->err = err;
+	e->state = DONE;
+	pthread_cond_broadcast(&done);
+}
+
+static void *serve(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (!first)
+			pthread_cond_wait(&begun, &lock);
+		struct errand *e = first;
+		first = e->next;
+		if (!first)
+			last = &first;
+		carry_out(e);
+	}
+	return NULL;
+}
+
+/* Without the thread, whoever waits does it. Signals are the interpreter's. */
+static void start_thread(void)
+{
+	sigset_t all, before;
+	pthread_t thread;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&thread, NULL, serve, NULL) == 0)
+		pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct errand *errand_begin(const char *steps, size_t len)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	size_t strings = 0;
+
+	for (size_t i = 0; i < len; i++)
+		strings += steps[i] == '\0';
+	if (len == 0 || steps[len - 1] != '\0' || strings % 2 != 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	struct errand *e = calloc(1, sizeof *e + len);
+	if (!e)
+		return NULL;
+	e->len = len;
+	memcpy(e->steps, steps, len);
+	pthread_once(&once, start_thread);
+	pthread_mutex_lock(&lock);
+	*last = e;
+	last = &e->next;
+	pthread_cond_signal(&begun);
+	pthread_mutex_unlock(&lock);
+	return e;
+}
+
+int errand_wait(struct errand *e)
+{
+	pthread_mutex_lock(&lock);
+	/* In order: those before it too, when nobody has come to them. */
+	while (e->state == WAITING && first) {
+		struct errand *next = first;
+		first = next->next;
+		if (!first)
+			last = &first;
+		carry_out(next);
+	}
+	while (e->state != DONE)
+		pthread_cond_wait(&done, &lock);
+	pthread_mutex_unlock(&lock);
+	int err = e->err;
+	free(e);
+	return err;
+}
