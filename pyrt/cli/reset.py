@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import shutil
@@ -89,12 +90,19 @@ def _stop_daemon(path: str) -> Iterator[str]:
 
 def _kernel(config: Config) -> Iterator[str]:
     from pyrt.cgroups.open import open_driver
+    from pyrt.network.cni import CniError, CniNetwork
     from pyrt.network.network import Network
     from pyrt.store import Store
 
     if config.paths.root.is_dir():
         with Store(config.paths.root) as store:
             Network(config, store).uninstall()
+            networks = CniNetwork(config, store)
+            networks.start()
+            try:
+                asyncio.run(networks.uninstall())
+            except CniError as error:
+                yield f"not all CNI networks could be taken down: {error}"
         yield f"removed links and the nftables table {config.network.nft_table}, put the sysctls back"
     if not open_driver(config.cgroup.driver, config.cgroup.parent).remove(""):
         raise CliError(f"processes are left in the cgroup {config.cgroup.parent}; end them and run this again")

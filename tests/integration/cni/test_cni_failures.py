@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyrt.network.cni import NetworkStatus
+from pyrt.network.cni import CniError, NetworkStatus
 from pyrt.network.cni.namespaces import drop
 from pyrt.runtime.errors import SandboxError
 from pyrt.runtime.status import SandboxState
@@ -316,6 +316,20 @@ async def test_the_nodes_addresses_are_filled_in_once(kubelet: Kubelet, plugins:
     networks.set_pod_cidrs(["10.6.0.0/24"])
     await kubelet.runtime.run_sandbox(kubelet.sandbox())
     assert [call.given["x"] for call in plugins.calls("ADD")] == ["10.5.0.0/24", "10.5.0.0/24"]
+
+
+async def test_a_machine_that_is_to_forget_pyrt(kubelet: Kubelet, plugins: Plugins) -> None:
+    kubelet.network(*CHAIN)
+    for _ in range(2):
+        await kubelet.runtime.run_sandbox(kubelet.sandbox())
+    plugins.on("second", "DEL", 'case "$CNI_ARGS" in *NAME=pod0*) exit 1 ;; esac')
+    with pytest.raises(CniError, match="plugin second: DEL: exit status 1"):
+        await kubelet.runtime.cni.uninstall()
+    assert kubelet.kept() == []
+    assert len(kubelet.unfinished()) == 1
+    plugins.on("second", "DEL", "")
+    await kubelet.runtime.cni.uninstall()
+    assert kubelet.unfinished() == []
 
 
 def gone(plugins: Plugins, pid: int = 0) -> bool:
