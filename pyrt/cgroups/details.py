@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from functools import cache
 
-from pyrt.cgroups.files import read_int, read_keyed, read_or_none
+from pyrt.cgroups.files import read_int, read_keyed, read_limit, read_or_none
 from pyrt.cgroups.stats import CgroupDetails, DeviceIo, HugePages, Pressure, Pressures, Stall
 
 _NOWHERE = "/nowhere"
 _HUGE_PAGES = "/sys/kernel/mm/hugepages"
+_TICK = 10_000_000
+"""Nanoseconds: cpuacct.stat counts USER_HZ, 100 a second on every Linux architecture that matters."""
 
 
 def v1_details(of: Mapping[str, str], unified: str) -> CgroupDetails:
@@ -18,24 +20,40 @@ def v1_details(of: Mapping[str, str], unified: str) -> CgroupDetails:
     does not have.
     """
     memory = of.get("memory", _NOWHERE)
+    split = read_keyed(f"{of.get('cpuacct', _NOWHERE)}/cpuacct.stat")
+    throttling = read_keyed(f"{of.get('cpu', _NOWHERE)}/cpu.stat")
     return CgroupDetails(
+        cpu_user_ns=split.get("user", 0) * _TICK,
+        cpu_system_ns=split.get("system", 0) * _TICK,
+        periods=throttling.get("nr_periods", 0),
+        throttled_periods=throttling.get("nr_throttled", 0),
+        throttled_ns=throttling.get("throttled_time", 0),
+        memory_peak=read_int(f"{memory}/memory.max_usage_in_bytes"),
         oom_kills=read_keyed(f"{memory}/memory.oom_control").get("oom_kill", 0),
         memory_failures=read_int(f"{memory}/memory.failcnt"),
         kernel_memory=read_int(f"{memory}/memory.kmem.usage_in_bytes"),
         io=_v1_io(of.get("blkio", _NOWHERE)),
         huge_pages=_v1_huge_pages(of["hugetlb"]) if "hugetlb" in of else _v2_huge_pages(unified),
+        pids_limit=read_limit(f"{of.get('pids', _NOWHERE)}/pids.max"),
     )
 
 
 def v2_details(directory: str) -> CgroupDetails:
     """Of the cgroup in this directory."""
-    events = read_keyed(f"{directory}/memory.events")
+    events, cpu = read_keyed(f"{directory}/memory.events"), read_keyed(f"{directory}/cpu.stat")
     return CgroupDetails(
+        cpu_user_ns=cpu.get("user_usec", 0) * 1000,
+        cpu_system_ns=cpu.get("system_usec", 0) * 1000,
+        periods=cpu.get("nr_periods", 0),
+        throttled_periods=cpu.get("nr_throttled", 0),
+        throttled_ns=cpu.get("throttled_usec", 0) * 1000,
+        memory_peak=read_int(f"{directory}/memory.peak"),
         oom_kills=events.get("oom_kill", 0),
         memory_failures=events.get("max", 0),
         kernel_memory=read_keyed(f"{directory}/memory.stat").get("kernel", 0),
         io=parse_io_stat(read_or_none(f"{directory}/io.stat") or ""),
         huge_pages=_v2_huge_pages(directory),
+        pids_limit=read_limit(f"{directory}/pids.max"),
     )
 
 

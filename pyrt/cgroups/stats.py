@@ -11,12 +11,6 @@ class CgroupStats:
 
     cpu_usage_ns: int = 0
     """CPU time used since the cgroup was made, nanoseconds."""
-    cpu_user_ns: int = 0
-    cpu_system_ns: int = 0
-    periods: int = 0
-    """In which a limit was in force and something ran (CFS bandwidth control)."""
-    throttled_periods: int = 0
-    throttled_ns: int = 0
     memory_usage: int = 0
     """Bytes, page cache included."""
     memory_working_set: int = 0
@@ -25,7 +19,6 @@ class CgroupStats:
     """Anonymous memory, bytes."""
     memory_limit: int | None = None
     """Bytes; ``None`` is unlimited."""
-    memory_peak: int = 0
     memory_cache: int = 0
     """Page cache, bytes."""
     memory_mapped: int = 0
@@ -38,7 +31,6 @@ class CgroupStats:
     swap_limit: int | None = None
     """Bytes; ``None`` is unlimited."""
     pids: int = 0
-    pids_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +92,13 @@ class HugePages:
 class CgroupDetails:
     """More counters of one cgroup, which take more files to find."""
 
+    cpu_user_ns: int = 0
+    cpu_system_ns: int = 0
+    periods: int = 0
+    """In which a limit was in force and something ran (CFS bandwidth control)."""
+    throttled_periods: int = 0
+    throttled_ns: int = 0
+    memory_peak: int = 0
     oom_kills: int = 0
     memory_failures: int = 0
     """How often usage has met the limit (v1: memory.failcnt, v2: ``max`` of memory.events)."""
@@ -107,3 +106,4 @@ class CgroupDetails:
     """Bytes."""
     io: tuple[DeviceIo, ...] = ()
     huge_pages: tuple[HugePages, ...] = ()
+    pids_limit: int | None = None

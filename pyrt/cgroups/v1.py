@@ -292,29 +292,18 @@ class V1Driver:
         return len(victims)
 
     def stats(self, path: str) -> CgroupStats:
-        """cpuacct, cpu, memory and pids; each is zero where it is not mounted."""
+        """cpuacct, memory and pids; each is zero where it is not mounted."""
         of = {controller: self._at(base, path) for controller, base in self._of.items()}
         memory = of.get("memory", "/nowhere")
         counters = read_keyed(f"{memory}/memory.stat")
         usage = read_int(f"{memory}/memory.usage_in_bytes")
         limit = read_int(f"{memory}/memory.limit_in_bytes")
-        accounting = of.get("cpuacct", "/nowhere")
-        split = read_keyed(f"{accounting}/cpuacct.stat")
-        throttling = read_keyed(f"{of.get('cpu', '/nowhere')}/cpu.stat")
-        pids = of.get("pids", "/nowhere")
-        tick = 10_000_000  # cpuacct.stat counts USER_HZ, 100 a second on every Linux architecture that matters
         return CgroupStats(
-            cpu_usage_ns=read_int(f"{accounting}/cpuacct.usage"),
-            cpu_user_ns=split.get("user", 0) * tick,
-            cpu_system_ns=split.get("system", 0) * tick,
-            periods=throttling.get("nr_periods", 0),
-            throttled_periods=throttling.get("nr_throttled", 0),
-            throttled_ns=throttling.get("throttled_time", 0),
+            cpu_usage_ns=read_int(f"{of.get('cpuacct', '/nowhere')}/cpuacct.usage"),
             memory_usage=usage,
             memory_working_set=max(0, usage - counters.get("total_inactive_file", 0)),
             memory_rss=counters.get("total_rss", 0),
             memory_limit=limit if 0 < limit < _UNLIMITED else None,
-            memory_peak=read_int(f"{memory}/memory.max_usage_in_bytes"),
             memory_cache=counters.get("total_cache", 0),
             memory_mapped=counters.get("total_mapped_file", 0),
             active_file=counters.get("total_active_file", 0),
@@ -323,12 +312,11 @@ class V1Driver:
             major_page_faults=counters.get("total_pgmajfault", 0),
             swap_usage=counters.get("total_swap", 0),
             swap_limit=_swap_limit(counters),
-            pids=read_int(f"{pids}/pids.current"),
-            pids_limit=read_int(f"{pids}/pids.max") or None,
+            pids=read_int(f"{of.get('pids', '/nowhere')}/pids.current"),
         )
 
     def details(self, path: str) -> CgroupDetails:
-        """memory, blkio and hugetlb; each is zero where it is not mounted."""
+        """cpu, cpuacct, memory, blkio, hugetlb and pids; each is zero where it is not mounted."""
         of = {controller: self._at(base, path) for controller, base in self._of.items()}
         return v1_details(of, self._at(self._unified, path) if self._unified is not None else "/nowhere")
 

@@ -242,16 +242,10 @@ class V2Driver:
         usage = read_int(f"{directory}/memory.current")
         return CgroupStats(
             cpu_usage_ns=cpu.get("usage_usec", 0) * 1000,
-            cpu_user_ns=cpu.get("user_usec", 0) * 1000,
-            cpu_system_ns=cpu.get("system_usec", 0) * 1000,
-            periods=cpu.get("nr_periods", 0),
-            throttled_periods=cpu.get("nr_throttled", 0),
-            throttled_ns=cpu.get("throttled_usec", 0) * 1000,
             memory_usage=usage,
             memory_working_set=max(0, usage - counters.get("inactive_file", 0)),
             memory_rss=counters.get("anon", 0),
             memory_limit=read_int(f"{directory}/memory.max") or None,
-            memory_peak=read_int(f"{directory}/memory.peak"),
             memory_cache=counters.get("file", 0),
             memory_mapped=counters.get("file_mapped", 0),
             active_file=counters.get("active_file", 0),
@@ -261,11 +255,10 @@ class V2Driver:
             swap_usage=read_int(f"{directory}/memory.swap.current"),
             swap_limit=read_limit(f"{directory}/memory.swap.max"),
             pids=read_int(f"{directory}/pids.current"),
-            pids_limit=read_int(f"{directory}/pids.max") or None,
         )
 
     def details(self, path: str) -> CgroupDetails:
-        """memory.*, io.stat and hugetlb.*; each is zero where the controller is not delegated."""
+        """cpu.stat, memory.*, io.stat, hugetlb.* and pids.*; each is zero where the controller is not delegated."""
         return v2_details(self._at(path))
 
     def pressures(self, path: str) -> Pressures:

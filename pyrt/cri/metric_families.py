@@ -105,20 +105,22 @@ def _swap_limit(found: Figures) -> int:
 
 FAMILIES: Final = (
     _counter("cpu_usage_seconds_total", "CPU time used, in seconds.", lambda f: f.cgroup.cpu_usage_ns // _SECOND),
-    _counter("cpu_user_seconds_total", "CPU time in user mode, in seconds.", lambda f: f.cgroup.cpu_user_ns // _SECOND),
     _counter(
-        "cpu_system_seconds_total", "CPU time in the kernel, in seconds.", lambda f: f.cgroup.cpu_system_ns // _SECOND
+        "cpu_user_seconds_total", "CPU time in user mode, in seconds.", lambda f: f.details.cpu_user_ns // _SECOND
     ),
-    _counter("cpu_cfs_periods_total", "Periods in which a CPU limit was in force.", lambda f: f.cgroup.periods),
+    _counter(
+        "cpu_system_seconds_total", "CPU time in the kernel, in seconds.", lambda f: f.details.cpu_system_ns // _SECOND
+    ),
+    _counter("cpu_cfs_periods_total", "Periods in which a CPU limit was in force.", lambda f: f.details.periods),
     _counter(
         "cpu_cfs_throttled_periods_total",
         "Periods in which the CPU limit stopped something.",
-        lambda f: f.cgroup.throttled_periods,
+        lambda f: f.details.throttled_periods,
     ),
     _counter(
         "cpu_cfs_throttled_seconds_total",
         "Time for which the CPU limit stopped something, in seconds.",
-        lambda f: f.cgroup.throttled_ns // _SECOND,
+        lambda f: f.details.throttled_ns // _SECOND,
     ),
     _gauge("memory_usage_bytes", "Memory in use, page cache included, in bytes.", lambda f: f.cgroup.memory_usage),
     _gauge(
@@ -126,7 +128,7 @@ FAMILIES: Final = (
         "Memory in use without inactive files, in bytes: what eviction goes by.",
         lambda f: f.cgroup.memory_working_set,
     ),
-    _gauge("memory_max_usage_bytes", "The most memory ever in use, in bytes.", lambda f: f.cgroup.memory_peak),
+    _gauge("memory_max_usage_bytes", "The most memory ever in use, in bytes.", lambda f: f.details.memory_peak),
     _gauge("memory_rss", "Anonymous memory, in bytes.", lambda f: f.cgroup.memory_rss),
     _gauge("memory_cache", "Page cache, in bytes.", lambda f: f.cgroup.memory_cache),
     _gauge("memory_mapped_file", "Mapped files, in bytes.", lambda f: f.cgroup.memory_mapped),
@@ -173,7 +175,7 @@ FAMILIES: Final = (
     *(_stalled(resource, full) for resource in ("cpu", "memory", "io") for full in (False, True)),
     _gauge("processes", "Processes.", lambda f: f.processes),
     _gauge("threads", "Threads.", lambda f: f.cgroup.pids or f.processes),
-    _gauge("threads_max", "The limit of threads; 0: none.", lambda f: f.cgroup.pids_limit or 0),
+    _gauge("threads_max", "The limit of threads; 0: none.", lambda f: f.details.pids_limit or 0),
     _gauge("file_descriptors", "Open file descriptors.", lambda f: f.descriptors),
     _gauge("sockets", "Sockets among them.", lambda f: f.sockets),
     Family(
