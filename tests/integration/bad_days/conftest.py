@@ -123,8 +123,11 @@ def clear_away(instance: Instance) -> None:
         instance.kill()
     for pid in instance.pod_processes():
         os.kill(pid, signal.SIGKILL)
-    parents = [path for path in Path("/sys/fs/cgroup").glob(f"**/{instance.config.cgroup.parent}") if path.is_dir()]
-    for parent in parents:
+    # At the top of every hierarchy of v1, or of the one of v2; deeper lie others' cgroups, which come and go.
+    tops = Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")
+    for parent in [
+        top / instance.config.cgroup.parent for top in tops if (top / instance.config.cgroup.parent).is_dir()
+    ]:
         instance.until(lambda parent=parent: _removed(parent))
     # The instance's own database may be on a disk that is full or gone; of the network it knows no more than its pods.
     with tempfile.TemporaryDirectory() as directory, Store(Path(directory)) as store:

@@ -22,6 +22,9 @@ from .conftest import container_plan, encoded, exec_plan, sandbox_plan
 NATIVE = Path(__file__).parents[3] / "native"
 
 
+assert ops.Gate.SINCE == VERSION, "the newest operation is another one now: name it below"
+
+
 @pytest.fixture(scope="session")
 def old_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """pyrt-pod as it would be of another version of the plan."""
@@ -59,8 +62,8 @@ async def test_what_it_knows_it_does(old: PodProcess, busybox_root: Path) -> Non
 
 async def test_what_it_does_not_know_is_told_in_words(old: PodProcess, busybox_root: Path) -> None:
     plan = container_plan(busybox_root, "sleep", "1000")
-    newer = dataclasses.replace(plan, items=(ops.Birth(), *plan.items))
-    words = "the pod was started by an earlier version of pyrt, .*create the pod anew \\(Birth\\)"
+    newer = dataclasses.replace(plan, items=(ops.Gate(0), *plan.items))  # one that came with this version
+    words = "the pod was started by an earlier version of pyrt, .*create the pod anew \\(Gate\\)"
     with pytest.raises(PodTooOldError, match=words):
         await old.start("c", encoded(newer), ContainerIo())
     await old.start("c", encoded(plan), ContainerIo())
