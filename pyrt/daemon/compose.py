@@ -19,6 +19,7 @@ from pyrt.daemon import listen
 from pyrt.daemon.confinement import require_namespace_root
 from pyrt.daemon.errors import DaemonError
 from pyrt.daemon.housekeeping import Housekeeping
+from pyrt.daemon.memory import give_back
 from pyrt.ids import ImageId
 from pyrt.images.service import ImageService
 from pyrt.pods.facts import gather
@@ -90,6 +91,7 @@ class Daemon:
         static.start()
         await self._listen(self._api)
         await self._open_cri()
+        give_back()
         log.info(
             "serving %s: %d pods, %d images, ready in %.0f ms",
             config.api_socket,
