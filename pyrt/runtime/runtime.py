@@ -36,7 +36,7 @@ from pyrt.runtime.image_mounts import images_of
 from pyrt.runtime.poderrors import PodProcessError
 from pyrt.runtime.session import ExecResult, Session
 from pyrt.runtime.spares import Spares
-from pyrt.runtime.stats import ContainerStats, SandboxStats
+from pyrt.runtime.stats import ContainerStats
 from pyrt.runtime.status import ContainerState, ContainerStatus, RuntimeEvent, SandboxStatus
 from pyrt.spec import Config as Spec
 from pyrt.store import Store
@@ -324,10 +324,6 @@ class Runtime:
     async def container_stats(self, container_id: ContainerId) -> ContainerStats:
         """What it uses."""
         return await usage.container_stats(self._core, container_id)
-
-    async def sandbox_stats(self, sandbox_id: SandboxId) -> SandboxStats:
-        """What the whole sandbox uses, with its running containers."""
-        return await usage.sandbox_stats(self._core, sandbox_id)
 
     async def rush_over(self) -> None:
         """Return when no pod is being started, after a second at the latest: for what can wait."""

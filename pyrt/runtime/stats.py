@@ -1,11 +1,11 @@
-"""What the kernel counted for a container or a whole sandbox."""
+"""What the kernel counted for a container, and for a network interface."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pyrt.cgroups.stats import CgroupStats
-from pyrt.ids import ContainerId, SandboxId
+from pyrt.ids import ContainerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,3 @@ class InterfaceStats:
     tx_packets: int
     tx_errors: int
     tx_dropped: int
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxStats:
-    """A sandbox's use: its cgroup covers every container."""
-
-    id: SandboxId
-    at: int
-    cgroup: CgroupStats
-    interfaces: tuple[InterfaceStats, ...] = ()
-    containers: tuple[ContainerStats, ...] = ()
