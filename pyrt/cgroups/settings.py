@@ -101,7 +101,9 @@ def _others_v1(resources: LinuxResources) -> Iterator[Setting]:
     if resources.pids is not None and resources.pids.limit is not None:
         yield Setting("pids", "pids.max", _or_max(resources.pids.limit))
     for page in resources.hugepage_limits:
-        yield Setting("hugetlb", f"hugetlb.{page.page_size}.limit_in_bytes", str(page.limit))
+        # A kubelet names every page size of the machine in every container, most with 0.
+        file = f"hugetlb.{page.page_size}.limit_in_bytes"
+        yield Setting("hugetlb", file, str(page.limit), optional=page.limit == 0)
     io = resources.block_io
     if io is None:
         return
@@ -164,7 +166,7 @@ def _others_v2(resources: LinuxResources) -> Iterator[Setting]:
     if resources.pids is not None and resources.pids.limit is not None:
         yield Setting("pids", "pids.max", _or_max(resources.pids.limit))
     for page in resources.hugepage_limits:
-        yield Setting("hugetlb", f"hugetlb.{page.page_size}.max", str(page.limit))
+        yield Setting("hugetlb", f"hugetlb.{page.page_size}.max", str(page.limit), optional=page.limit == 0)
     io = resources.block_io
     if io is None:
         return

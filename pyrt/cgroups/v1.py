@@ -181,6 +181,7 @@ class V1Driver:
     def _apply(self, path: str, resources: LinuxResources) -> str | None:
         """Write every limit; the cgroup2 directory, if one had to be made for a controller that only it has."""
         elsewhere = self._write_all(path, v1_settings(resources))
+        elsewhere = [s for s in elsewhere if not s.optional or s.controller in self._unified_controllers]
         if not elsewhere and not resources.unified:
             return None
         self.filters_devices = "devices" in self._of

@@ -114,7 +114,7 @@ def _bind(
     if options.recursive_set or options.recursive_clear:
         flags |= k.BIND_RECURSIVE_ATTR
         set_, clear = set_ | options.recursive_set, clear | options.recursive_clear
-    if source.bidirectional or source.current:
+    if source.bidirectional or (source.current and fds.has_room):
         tree = fds.add(
             CloneTree(
                 mount.source,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pyrt.launch.plan import FdSource, PodSupplied
+from pyrt.launch.encoding import MAX_FDS
+from pyrt.launch.plan import CloneTree, FdSource, PodSupplied
+
+_FEW = MAX_FDS // 2
 
 
 class FdTable:
@@ -12,11 +15,16 @@ class FdTable:
         self._sources: list[FdSource] = []
 
     def add(self, source: FdSource) -> int:
-        """The place of a descriptor; the same source has one place."""
-        if source in self._sources:
+        """The place of a descriptor; the same source has one place. But a copy of a mount can be mounted once only."""
+        if source in self._sources and not isinstance(source, CloneTree):
             return self._sources.index(source)
         self._sources.append(source)
         return len(self._sources) - 1
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a mount may take a place that it can do without."""
+        return len(self._sources) < _FEW
 
     def place_of(self, name: str) -> int | None:
         """The place of the entry pyrt-pod supplies under this name, if there is one."""

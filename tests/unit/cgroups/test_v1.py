@@ -46,6 +46,10 @@ def test_a_missing_controller_is_named(driver: V1Driver) -> None:
         )
 
 
+def test_no_huge_pages_where_there_are_none(driver: V1Driver) -> None:
+    driver.create_container("podx/c", LinuxResources(hugepage_limits=(LinuxHugepageLimit(page_size="2MB", limit=0),)))
+
+
 def test_removal_takes_what_containers_made_below(driver: V1Driver, tmp_path: Path) -> None:
     driver.create_container("podx/c")
     (tmp_path / "cpu/top/pyrt/podx/c/own/deeper").mkdir(parents=True)
