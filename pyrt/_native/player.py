@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pyrt._native._cffi import ffi, lib
 from pyrt._native.failure import fail
+from pyrt.records import dataclass
 
 PLAN_VERSION: int = int(lib.PLAN_VERSION)
 """Of the plans that this player takes (native/plan_ops.h)."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyrt.cgroups.errors import CgroupError
+from pyrt.records import dataclass
 
 
 class CgroupMode(enum.Enum):

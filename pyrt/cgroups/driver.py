@@ -8,11 +8,11 @@ A cgroup is named by its path below the configured parent, without a leading sla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
+from pyrt.records import dataclass
 from pyrt.spec import LinuxResources
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pyrt.cgroups.convert import blkio_weight_v2, swap_v2, weight_of_shares
 from pyrt.cgroups.devices_v1 import device_writes
 from pyrt.cgroups.errors import CgroupError
 from pyrt.cgroups.files import write
+from pyrt.records import dataclass
 from pyrt.spec import LinuxResources
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
 from pyrt.launch.operations import Operation
 from pyrt.launch.plan import FdSource
+from pyrt.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

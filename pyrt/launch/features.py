@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
 
 from pyrt import _native
 from pyrt.launch import capabilities
+from pyrt.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
 from pyrt.launch.container import PRIVATE_PROC, find_namespaces, join_cgroup, own_namespaces, terminal
@@ -55,6 +54,7 @@ from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_layers, mount_overlay
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
+from pyrt.records import dataclass, field
 from pyrt.spec import Config, Linux, Mount, Process
 
 _BEGIN = Block.of(Umask(0), Dumpable(0))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 from pyrt.launch import constants as k
 from pyrt.launch.errors import LaunchError
+from pyrt.records import dataclass
 
 # word -> (attributes to set, attributes to clear)
 _ATTRIBUTES = {

@@ -8,7 +8,6 @@ belong to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pyrt.launch import constants as k
 from pyrt.launch.container import (
@@ -26,13 +25,16 @@ from pyrt.launch.devices import DEFAULT_DEV, make_devices
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.mounts import compile_mount, hide, is_bind, normalized
 from pyrt.launch.operations import (
+    HOST,
     ROOT,
     USERNS,
+    Bind,
     Birth,
     Block,
     Dumpable,
     EffectiveIds,
     MakeDirectory,
+    MakeNode,
     Operation,
     OwnRoot,
     OwnUserNamespace,
@@ -52,6 +54,7 @@ from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_root
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
+from pyrt.records import dataclass
 from pyrt.spec import Config, Linux, LinuxIDMapping, LinuxNamespace
 
 _BEGIN = Block.of(Umask(0), Dumpable(0))
@@ -59,8 +62,6 @@ _SESSION = Block.of(SetSid(), SessionKeyring())
 _AS_ROOT = Block.of(EffectiveIds(0, 0))
 _HOOKS = Block.of(Wait())
 _READONLY_ROOT = Block.of(SetAttributes(ROOT, "/", k.MOUNT_ATTR_RDONLY))
-_INSIDE = frozenset(("proc", "devpts", "mqueue"))
-"""Instances that belong to a namespace of the container, or that have to be mounted by its root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +128,15 @@ def compile_user_container(spec: Config, context: ContainerContext) -> Plan:
     ops += mount_root(context, linux.rootfs_propagation, fds)
     if mapped:
         ops.append(EffectiveIds(maps.on_host(0), maps.group_on_host(0)))
-    outside, inside, has_dev = _mounts(spec, context, fds, made | own_namespaces(linux), own_cgroup=own_cgroup)
+    outside, inside = _mounts(spec, context, fds, own_namespaces(linux), own_cgroup=own_cgroup)
     ops += outside
-    if has_dev:
-        ops.append(DEFAULT_DEV)
+    inside += [_bound(op.path) for op in make_devices(linux.devices) if isinstance(op, MakeNode)]
     cwd = normalized(process.cwd or "/")
-    if cwd != "/":
+    if cwd != "/" and not any(cwd.startswith(f"{normalized(mount.destination)}/") for mount in spec.mounts):
         ops.append(MakeDirectory(ROOT, cwd))
-    ops += [_AS_ROOT, *make_devices(linux.devices)]
-    if spec.root is not None and spec.root.readonly:
-        ops.append(_READONLY_ROOT)
-    ops += [SetNs(place, k.CLONE_NEWUSER, "the container"), User(0, 0)]
+    elif cwd != "/":
+        inside.append(MakeDirectory(ROOT, cwd))
+    ops += [_AS_ROOT, SetNs(place, k.CLONE_NEWUSER, "the container"), User(0, 0)]
     if made:
         ops.append(Unshare(made))
     ops.append(OwnRoot(ROOT, k.CLONE_NEWCGROUP if own_cgroup else 0))
@@ -151,6 +150,8 @@ def compile_user_container(spec: Config, context: ContainerContext) -> Plan:
         ops.append(terminal(process, inside, fds))
     if linux.masked_paths or linux.readonly_paths:
         ops.append(hide(linux.masked_paths, linux.readonly_paths))
+    if spec.root is not None and spec.root.readonly:
+        ops.append(_READONLY_ROOT)
     if context.wait_before_pivot:
         ops.append(_HOOKS)
     ops += enter_root(linux.rootfs_propagation)
@@ -205,25 +206,38 @@ def _made(namespaces: Mapping[str, LinuxNamespace]) -> int:
 
 def _mounts(
     spec: Config, context: ContainerContext, fds: FdTable, own: int, *, own_cgroup: bool
-) -> tuple[list[Operation | Block], list[Operation | Block], bool]:
-    """The mounts by the side they are made on; whether there is a /dev to fill."""
+) -> tuple[list[Operation | Block], list[Operation | Block]]:
+    """The mounts by the side they are made on: binds outside, where they are locked for the container; new file systems
+    inside, where they are the container's own, and what lies in those.
+    """
     outside: list[Operation | Block] = []
     inside: list[Operation | Block] = []
-    targets: list[str] = []
-    has_dev = False
+    covered: list[str] = []
     for mount in spec.mounts:
         target = normalized(mount.destination)
         bind = is_bind(mount, parse(mount.options))
         ops = compile_mount(mount, context, fds, own_cgroup=own_cgroup)
-        own_cgroups = mount.type in ("cgroup", "cgroup2") and own_cgroup and not context.cgroup.controllers()
-        own_sys = mount.type == "sysfs" and own & k.CLONE_NEWNET
-        below = any(target.startswith(f"{covering}/") for covering in targets)
-        if (not bind and (own_cgroups or own_sys or mount.type in _INSIDE)) or below:
-            if not below:
-                outside.append(MakeDirectory(ROOT, target))
-            inside += ops
-            targets.append(target)
+        below = any(target.startswith(f"{covering}/") for covering in covered)
+        # The host's network, which only the host's root may show.
+        hosts_sys = mount.type == "sysfs" and not own & k.CLONE_NEWNET
+        if bind or hosts_sys:
+            (inside if below else outside).extend(ops)
             continue
-        outside += ops
-        has_dev = has_dev or (target == "/dev" and not bind)
-    return outside, inside, has_dev
+        if not below:
+            outside.append(MakeDirectory(ROOT, target))  # a directory in a root that may be anybody's
+        covered.append(target)
+        inside += ops
+        if target == "/dev":
+            inside += _default_devices()
+    return outside, inside
+
+
+def _default_devices() -> list[Operation | Block]:
+    """Nodes cannot be made in a user namespace: the host's are bound."""
+    nodes = [op for op in DEFAULT_DEV.operations if isinstance(op, MakeNode)]
+    rest = [op for op in DEFAULT_DEV.operations if not isinstance(op, MakeNode)]
+    return [*(_bound(f"/dev/{node.path}") for node in nodes), *rest]
+
+
+def _bound(path: str) -> Operation:
+    return Bind(HOST, path, "", ROOT, path, k.BIND_CREATE, note="device")

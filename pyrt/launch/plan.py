@@ -6,13 +6,13 @@ import errno as errno_names
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from pyrt import _native
 from pyrt.launch import constants as k
 from pyrt.launch.encoding import HEADER, MAGIC, MAX_BYTES, MAX_FDS
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.operations import NO_FD, Block, Exec, FindProgram, Operation
+from pyrt.records import dataclass, field
 
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pyrt.launch import capabilities as caps
 from pyrt.launch import constants as k
@@ -39,6 +38,7 @@ from pyrt.launch.operations import (
     User,
     Wait,
 )
+from pyrt.records import dataclass
 from pyrt.spec import LinuxCapabilities, LinuxPersonality, LinuxSeccomp, Process
 from pyrt.spec import Scheduler as SchedulerSpec
 

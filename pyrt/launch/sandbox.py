@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from pyrt.launch import constants as k
 from pyrt.launch.container import PRIVATE_PROC, join_cgroup
@@ -34,6 +33,7 @@ from pyrt.launch.operations import (
 from pyrt.launch.plan import FdSource, Plan
 from pyrt.launch.rootfs import mount_layers
 from pyrt.launch.sysctls import sysctls
+from pyrt.records import dataclass, field
 
 _HOST_NETLINK = Block.of(NetlinkOpen(HOST_NETLINK))
 _POD_NETLINK = Block.of(NetlinkOpen(POD_NETLINK))

@@ -12,13 +12,13 @@ import functools
 import os
 import platform
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.seccomp_compact import compact
+from pyrt.records import dataclass
 from pyrt.spec import LinuxSeccomp, LinuxSyscall, SpecError
 
 _ARCHES = {

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from pyrt import _native
 from pyrt.launch.errors import LaunchError
+from pyrt.records import dataclass
 
 MAX_BYTES = 4 << 20
 MAX_ID = 0xFFFFFFFE

@@ -9,10 +9,10 @@ descriptor and cannot leave it, except with ``HOST``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 from pyrt.launch.encoding import encode_record, encoders
+from pyrt.records import dataclass
 
 HOST = 0xFFFFFFFE
 """Instead of a descriptor: absolute paths from the current root directory."""
@@ -70,7 +70,7 @@ T = TypeVar("T", bound=Operation)
 
 def operation(cls: type[T]) -> type[T]:
     """Register an operation under its code."""
-    cls._NAMES = tuple(f.name for f in fields(cls) if f.name != "note")  # type: ignore[arg-type]
+    cls._NAMES = tuple(name for name in cls._record_ if name != "note")  # type: ignore[attr-defined]
     cls._ENCODERS = encoders(cls.SIGNATURE)
     OPERATIONS[cls.CODE] = cls
     return cls

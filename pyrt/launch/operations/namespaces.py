@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyrt.launch import constants as k
 from pyrt.launch.operations.base import Operation, operation
+from pyrt.records import dataclass
 
 
 @operation

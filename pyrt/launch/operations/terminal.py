@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyrt.launch.operations.base import Operation, operation
+from pyrt.records import dataclass
 
 
 @operation

@@ -10,7 +10,7 @@ from pyrt.oci.errors import NotFoundError, NotRunningError, OciError
 from pyrt.oci.flags import Options
 from pyrt.oci.main import Global, exactly
 from pyrt.oci.state import Directory, State
-from pyrt.oci.status import CREATED, STOPPED, alive, status
+from pyrt.oci.status import STOPPED, alive, status
 
 USAGE = "<container-id>"
 FLAGS = ("force f",)
@@ -41,7 +41,7 @@ def run(global_: Global, options: Options, words: list[str]) -> int:
         raise
     word = status_of(directory, state)
     if word != STOPPED:
-        if word != CREATED and not force:
+        if not force:  # a created one too (runtime.md, "Delete")
             raise OciError(f"cannot delete container {id_} that is not stopped: {word}")
         _kill(state)
     destroy(directory, state)
