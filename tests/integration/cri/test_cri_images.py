@@ -241,7 +241,7 @@ def test_what_a_kubelet_has_pulled_is_not_pruned_for_want_of_a_tag(images: Image
     [digest] = images.status("pyrt/user").repo_digests
     images.remove("pyrt/user")
     reference = images.pull(digest)
-    daemon.pyrt("image", "prune", "--force")
+    daemon.pyrt("image", "prune", "--yes")
     assert images.status(reference).id == reference
 
 
