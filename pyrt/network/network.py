@@ -82,6 +82,8 @@ class Network:
             self.nat = False
             self._no_nat = str(error)
             warnings.append(f"no masquerading and no host ports: {error} (needed: nf_tables with inet and nat)")
+        # Putting the table in its place has made the library read the rules of the whole machine, which it would keep.
+        self._nft.close()
         self.warnings = tuple(warnings)
 
     def _forget_previous_boot(self) -> None:
