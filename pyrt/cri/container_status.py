@@ -134,7 +134,7 @@ def _user(config: ContainerConfig) -> cri.ContainerUser:
     )
 
 
-def _signal_name(number: int) -> int:
+def _signal_name(number: int) -> str:
     if number < signal.SIGRTMIN:
         name = signal.Signals(number).name
     elif number - signal.SIGRTMIN <= _REALTIME_MIDDLE:
@@ -143,4 +143,4 @@ def _signal_name(number: int) -> int:
     else:
         below = signal.SIGRTMAX - number
         name = f"SIGRTMAXMINUS{below}" if below else "SIGRTMAX"
-    return cri.Signal.Value(f"SIGNAL_{name}")
+    return f"SIGNAL_{name}"
