@@ -129,12 +129,14 @@ class RawPipe(asyncio.Protocol):
             if not self._reading:
                 self._reading = True
                 self._transport.resume_reading()
-            if linger and not self._ended:
-                await self._delivered()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LINGER):
-                        await self._hung_up()
-            self._transport.close()
+            try:
+                if linger and not self._ended:
+                    await self._delivered()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LINGER):
+                            await self._hung_up()
+            finally:
+                self._transport.close()
 
     async def _delivered(self) -> None:
         """However slow the peer is; the idle watch ends it if it takes nothing at all."""

@@ -54,6 +54,16 @@ def test_sizes_are_numbers_or_quantities() -> None:
     ("text", "error"),
     [
         ("netwrk.mtu = 1", "netwrk: unknown key; did you mean network?"),
+        ('[cri]\nstream_address = "localhost"', "cri.stream_address: expected an IP address, got 'localhost'"),
+        ("[cri]\nstream_port = 65536", "cri.stream_port: expected 0 to 65535, got 65536"),
+        (
+            '[cri]\nstream_tls_cert = "/x"',
+            "cri.stream_tls_key: expected stream_tls_cert and stream_tls_key, or neither",
+        ),
+        (
+            "[cri]\nstream_creation_timeout_seconds = 0",
+            "cri.stream_creation_timeout_seconds: expected 1 or more, got 0",
+        ),
         ("[network]\nmut = 3", "network.mut: unknown key; did you mean mtu?"),
         ("[logs]\nx = 3", "logs.x: unknown key; expected one of max_size, max_files"),
         ("network = 3", "network: expected a table"),
