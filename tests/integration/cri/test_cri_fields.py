@@ -89,7 +89,6 @@ def test_a_cgroup_of_the_kubelets(node):
     node.until(lambda: not any(Path(f"{mount}{name}").exists() for mount in mounts))
 
 
-@pytest.mark.core
 def test_a_pod_with_ids_of_its_own(node, tmp_path):
     (tmp_path / "file").touch()
     tmp_path.chmod(0o755)
