@@ -40,7 +40,8 @@ int path_beneath(int base, const char *path, int make);
 int remove_tree(const char *path);
 
 struct errand *errand_begin(const char *steps, size_t len);
-int errand_wait(struct errand *e);
+struct errand *errand_begin_files(const char *steps, size_t len, unsigned attributes);
+int errand_wait(struct errand *e, int *fd);
 
 struct tree_usage { uint64_t bytes; uint64_t inodes; };
 int tree_usage(const char *path, struct tree_usage *found);

@@ -1,9 +1,12 @@
 #include "errand.h"
 
+#include "syscalls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +18,9 @@ struct errand {
 	struct errand *next;
 	enum state state;
 	int err;
+	bool files;
+	unsigned attributes; /* of the mount, and the mount */
+	int mount;
 	size_t len;
 	char steps[];
 };
@@ -23,9 +29,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t begun = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 static struct errand *first, **last = &first;
 
-static int write_value(const char *path, const char *value, size_t len)
+/* Takes the descriptor. */
+static int write_value(int fd, const char *value, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	int err = 0;
 
 	if (fd < 0)
 		return errno;
@@ -36,17 +43,52 @@ static int write_value(const char *path, const char *value, size_t len)
 	return err;
 }
 
-static int run(const struct errand *e)
+static int make_file(int directory, const char *name, const char *value, size_t len)
+{
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd >= 0 && fchmod(fd, 0644) != 0) { /* whatever the umask */
+		int err = errno;
+		close(fd);
+		return err;
+	}
+	return write_value(fd, value, len);
+}
+
+static int make_tmpfs(unsigned attributes)
+{
+	static const char *const options[][2] = {{"mode", "755"}, {"size", "1m"}, {"nr_inodes", "16"}};
+	int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC), mount = -1;
+	bool ready = fs >= 0;
+
+	for (size_t i = 0; ready && i < sizeof options / sizeof *options; i++)
+		ready = sys_fsconfig(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) == 0;
+	if (ready && sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mount = sys_fsmount(fs, FSMOUNT_CLOEXEC, attributes);
+	int err = errno;
+	if (fs >= 0)
+		close(fs);
+	errno = err;
+	return mount;
+}
+
+static int run(struct errand *e)
 {
 	const char *at = e->steps, *end = at + e->len;
 	int err = 0;
 
+	if (e->files) {
+		e->mount = make_tmpfs(e->attributes);
+		err = e->mount < 0 ? errno : 0;
+	}
 	while (at < end && err == 0) {
 		const char *path = at, *value = path + strlen(path) + 1;
 		size_t len = strlen(value);
 		at = value + len + 1;
-		if (len > 0)
-			err = write_value(path, value, len);
+		if (e->files)
+			err = make_file(e->mount, path, value, len);
+		else if (len > 0)
+			err = write_value(open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), value, len);
 		else if (mkdir(path, 0755) != 0 && errno != EEXIST)
 			err = errno;
 	}
@@ -94,7 +136,7 @@ static void start_thread(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct errand *errand_begin(const char *steps, size_t len)
+static struct errand *begin(const char *steps, size_t len, bool files, unsigned attributes)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	size_t strings = 0;
@@ -108,6 +150,9 @@ struct errand *errand_begin(const char *steps, size_t len)
 	struct errand *e = calloc(1, sizeof *e + len);
 	if (!e)
 		return NULL;
+	e->files = files;
+	e->attributes = attributes;
+	e->mount = -1;
 	e->len = len;
 	memcpy(e->steps, steps, len);
 	pthread_once(&once, start_thread);
@@ -119,7 +164,17 @@ struct errand *errand_begin(const char *steps, size_t len)
 	return e;
 }
 
-int errand_wait(struct errand *e)
+struct errand *errand_begin(const char *steps, size_t len)
+{
+	return begin(steps, len, false, 0);
+}
+
+struct errand *errand_begin_files(const char *steps, size_t len, unsigned attributes)
+{
+	return begin(steps, len, true, attributes);
+}
+
+int errand_wait(struct errand *e, int *fd)
 {
 	pthread_mutex_lock(&lock);
 	/* In order: those before it too, when nobody has come to them. */
@@ -134,6 +189,9 @@ int errand_wait(struct errand *e)
 		pthread_cond_wait(&done, &lock);
 	pthread_mutex_unlock(&lock);
 	int err = e->err;
+	if (err != 0 && e->mount >= 0)
+		close(e->mount);
+	*fd = err == 0 ? e->mount : -1;
 	free(e);
 	return err;
 }

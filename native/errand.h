@@ -11,7 +11,12 @@ struct errand;
  * which they were begun. NULL with errno (ENOMEM, EINVAL). */
 struct errand *errand_begin(const char *steps, size_t len);
 
-/* Wait for its end, or do it now if nobody has begun to, and forget it: 0, or the errno of the step that failed. */
-int errand_wait(struct errand *e);
+/* Likewise, into a tmpfs of its own that is attached nowhere, of 1 MiB and 16 inodes at most, with these MOUNT_ATTR_*: the steps are
+ * names of files to make, of mode 0644, and what is in them. */
+struct errand *errand_begin_files(const char *steps, size_t len, unsigned attributes);
+
+/* Wait for its end, or do it now if nobody has begun to, and forget it: 0, or the errno of the step that failed. fd gets a descriptor
+ * of the tmpfs's mount, if the errand was for one and has not failed. */
+int errand_wait(struct errand *e, int *fd);
 
 #endif

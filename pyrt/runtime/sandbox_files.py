@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from pyrt import _native
+from pyrt._native import Errand
 from pyrt.launch import constants as k
 from pyrt.runtime.config import SandboxConfig
 from pyrt.runtime.errors import SandboxError
@@ -19,8 +20,31 @@ _OPTIONS = (("mode", "755"), ("size", "1m"), ("nr_inodes", "16"))
 _ATTRIBUTES = k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC
 
 
-def make_files(config: SandboxConfig, addresses: tuple[str, ...], host_resolv_conf: str) -> int:
+def begin_files(config: SandboxConfig, addresses: tuple[str, ...]) -> Errand | None:
+    """Have it made while the caller goes on, if nothing of the host's and nobody else's ids are needed for it: for
+    :func:`make_files`.
+    """
+    if config.hosts is None or config.dns is None or config.user_namespace is not None:
+        return None
+    texts = (
+        ("hosts", hosts_text(config, addresses, "")),
+        ("resolv.conf", resolv_text(config.dns, "")),
+        ("hostname", hostname_text(config, os.uname().nodename)),
+    )
+    if any("\0" in text for _, text in texts):
+        return None
+    try:
+        return Errand.files("".join(f"{name}\0{text}\0" for name, text in texts), _ATTRIBUTES)
+    except OSError:
+        return None  # make_files meets the same, or not, and tells
+
+
+def make_files(
+    config: SandboxConfig, addresses: tuple[str, ...], host_resolv_conf: str, begun: Errand | None = None
+) -> int:
     """A descriptor of the detached mount; the caller closes it. Raises :class:`SandboxError`."""
+    if begun is not None and begun.wait() == 0:
+        return begun.fd
     mount = -1
     try:
         context = _native.fsopen("tmpfs")

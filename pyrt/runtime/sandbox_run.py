@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pyrt._native import Errand
 from pyrt.cgroups.detect import CgroupMode
 from pyrt.cgroups.driver import Join
 from pyrt.cgroups.foreign import is_foreign
@@ -34,7 +35,7 @@ from pyrt.runtime.podstreams import ContainerIo
 from pyrt.runtime.records import CniPhase, SandboxRecord
 from pyrt.runtime.resources import linux_resources
 from pyrt.runtime.sandbox_end import pod_process_died, take_down
-from pyrt.runtime.sandbox_files import make_files
+from pyrt.runtime.sandbox_files import begin_files, make_files
 from pyrt.runtime.sandbox_network import attach, wants_plugins
 from pyrt.runtime.sandbox_plan import link_plan, sandbox_places, sandbox_plan
 from pyrt.runtime.status import EventKind
@@ -54,7 +55,7 @@ def subject_of(config: SandboxConfig) -> str:
 class Birth:
     """A sandbox whose plan has been sent to its pod process, and not been answered yet."""
 
-    __slots__ = ("_answers", "_core", "_files", "_resources", "_spare", "pod", "record")
+    __slots__ = ("_answers", "_begun", "_core", "_files", "_resources", "_spare", "pod", "record")
 
     def __init__(self, core: Core, config: SandboxConfig) -> None:
         """Nothing is touched before :meth:`begin`."""
@@ -65,6 +66,7 @@ class Birth:
         self.pod: PodProcess | None = None
         self._resources = linux_resources(config.resources)
         self._answers: list[tuple[asyncio.Future[Any], Plan | None]] = []
+        self._begun: Errand | None = None
         self._files = -1
         """The mount of the files of /etc, for a sandbox that does not know its addresses yet."""
 
@@ -92,6 +94,7 @@ class Birth:
                 attachment = core.network.attach(record.id, config.host_ports)
                 record.addresses = attachment.addresses
             core.tables.put_sandbox(record)
+        self._begun = begin_files(config, record.addresses)
         if self._spare is not None and attachment is not None:
             self._make_link(pod, attachment)
         join = join or self._make_cgroup()
@@ -101,7 +104,8 @@ class Birth:
             os.mkdir(places.shm, 0o711)
         core.emit(EventKind.CREATED, record.id, at=record.created_at)
         with ExitStack() as stack:
-            files = make_files(config, record.addresses, str(core.config.node.resolv_conf))
+            begun, self._begun = self._begun, None
+            files = make_files(config, record.addresses, str(core.config.node.resolv_conf), begun)
             stack.callback(os.close, files)
             if record.cni is not None:
                 self._files = os.dup(files)
@@ -166,6 +170,9 @@ class Birth:
 
     async def undo(self) -> None:
         """Take everything back."""
+        if self._begun is not None:
+            self._begun.discard()
+            self._begun = None
         self.close()
         await take_down(self._core, self.record)
 

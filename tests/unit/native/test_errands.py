@@ -48,3 +48,8 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 def test_malformed_steps(text: str) -> None:
     with pytest.raises(OSError, match="errand"):
         Errand(text)
+
+
+def test_an_errand_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
+    Errand(steps((tmp_path / "a", ""))).discard()
+    assert (tmp_path / "a").is_dir()
