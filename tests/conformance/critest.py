@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,8 @@ def main() -> int:
     parser.add_argument("--benchmark", action="store_true", help="measure pyrt and containerd instead")
     parser.add_argument("--json", type=Path, help="with --benchmark: write the rows as JSON lines into this file too")
     arguments = parser.parse_args()
+    # What was started ends with it, whoever asks for the end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.benchmark:
         return benchmark.run(arguments.json)
     reports = ROOT / "build/reports"
