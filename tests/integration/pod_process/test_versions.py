@@ -22,7 +22,7 @@ from .conftest import container_plan, encoded, exec_plan, sandbox_plan
 NATIVE = Path(__file__).parents[3] / "native"
 
 
-assert ops.Gate.SINCE == VERSION, "the newest operation is another one now: name it below"
+assert ops.TimeNamespace.SINCE == VERSION, "the newest operation is another one now: name it below"
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +62,14 @@ async def test_what_it_knows_it_does(old: PodProcess, busybox_root: Path) -> Non
 
 async def test_what_it_does_not_know_is_told_in_words(old: PodProcess, busybox_root: Path) -> None:
     plan = container_plan(busybox_root, "sleep", "1000")
-    newer = dataclasses.replace(plan, items=(ops.Gate(0), *plan.items))  # one that came with this version
-    words = "the pod was started by an earlier version of pyrt, .*create the pod anew \\(Gate\\)"
+    newer = dataclasses.replace(plan, items=(ops.TimeNamespace(0, b"no"), *plan.items))  # one that came with this version
+    words = "the pod was started by an earlier version of pyrt, .*create the pod anew \\(TimeNamespace\\)"
     with pytest.raises(PodTooOldError, match=words):
         await old.start("c", encoded(newer), ContainerIo())
     await old.start("c", encoded(plan), ContainerIo())
     joining = exec_plan("true")
     with pytest.raises(PodTooOldError, match=words):
-        await old.exec("c", encoded(dataclasses.replace(joining, items=(ops.Birth(), *joining.items))))
+        await old.exec("c", encoded(dataclasses.replace(joining, items=(ops.TimeNamespace(0, b"no"), *joining.items))))
 
 
 async def test_one_that_says_nothing_is_of_the_first(old: PodProcess, monkeypatch: pytest.MonkeyPatch) -> None:
