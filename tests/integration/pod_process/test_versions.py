@@ -62,7 +62,8 @@ async def test_what_it_knows_it_does(old: PodProcess, busybox_root: Path) -> Non
 
 async def test_what_it_does_not_know_is_told_in_words(old: PodProcess, busybox_root: Path) -> None:
     plan = container_plan(busybox_root, "sleep", "1000")
-    newer = dataclasses.replace(plan, items=(ops.TimeNamespace(0, b"no"), *plan.items))  # one that came with this version
+    # One that came with this version, and fails where it is known.
+    newer = dataclasses.replace(plan, items=(ops.TimeNamespace(0, b"no"), *plan.items))
     words = "the pod was started by an earlier version of pyrt, .*create the pod anew \\(TimeNamespace\\)"
     with pytest.raises(PodTooOldError, match=words):
         await old.start("c", encoded(newer), ContainerIo())
