@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -29,6 +30,8 @@ WARNING: Final = "Warning"
 KIND: Final = "Event"
 COMPONENT: Final = "kubelet"
 _BATCH_SECONDS: Final = 0.05
+_LATEST_SECONDS: Final = 1.0
+"""While pods are being started, which go first."""
 _RETRY_SECONDS: Final = 5.0
 _WAITING_MAX: Final = 2000
 """Events kept for later while they cannot be written; the oldest go."""
@@ -64,8 +67,18 @@ class _Report:
 class EventRecorder:
     """Takes events from the workers and puts them into the store. One event loop."""
 
-    def __init__(self, store: Store, node_name: str, keep_seconds: int = KEEP_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        node_name: str,
+        keep_seconds: int = KEEP_SECONDS,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``busy``: whether there is something that goes first."""
         self._store = store
+        self._busy = busy
+        self._since = 0.0
         self._keep_seconds = keep_seconds
         self._correlator = Correlator()
         self._source = EventSource(component=COMPONENT, host=node_name)
@@ -102,7 +115,16 @@ class EventRecorder:
         else:
             self._reports[admitted.key] = _Report(admitted.key, about, now, path, admitted.message, admitted.times)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+            loop = asyncio.get_running_loop()
+            self._since = loop.time()
+            self._timer = loop.call_later(_BATCH_SECONDS, self._due)
+
+    def _due(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._busy() and loop.time() < self._since + _LATEST_SECONDS:
+            self._timer = loop.call_later(_BATCH_SECONDS, self._due)
+        else:
+            self.flush()
 
     def flush(self) -> None:
         """Write what is not written yet, in one transaction. When it cannot be (disk full), it is tried again later."""

@@ -66,7 +66,7 @@ class Supervisor:
 
     def __init__(self, store: Store, runtime: Runtime, images: ImageService, facts: NodeFacts) -> None:
         self.facts = facts
-        self.events = EventRecorder(store, facts.name, facts.event_ttl)
+        self.events = EventRecorder(store, facts.name, facts.event_ttl, busy=lambda: runtime.rushing)
         self._store = store
         self._runtime = runtime
         self._leftovers = store.table("pod-leftovers")

@@ -325,6 +325,11 @@ class Runtime:
         """What it uses."""
         return await usage.container_stats(self._core, container_id)
 
+    @property
+    def rushing(self) -> bool:
+        """Whether somebody waits for a pod just now."""
+        return self._core.rush.on
+
     async def rush_over(self) -> None:
         """Return when no pod is being started, after a second at the latest: for what can wait."""
         await self._core.rush.over()

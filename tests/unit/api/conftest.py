@@ -138,6 +138,8 @@ class MemoryRuntime:
     def flush_ends(self):
         """There is no database behind."""
 
+    rushing = False
+
     async def rush_over(self):
         """Nothing is ever being started."""
 

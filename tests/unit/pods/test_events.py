@@ -92,3 +92,15 @@ async def test_events_wait_for_a_disk_that_is_full(store, caplog):
     recorder.flush()
     counts = {event.reason: event.count for event in events(store)}
     assert (len(events(store)), counts) == (101, {"Pulled": 2, "Failed": 1})
+
+
+async def test_pods_that_are_started_go_first(store):
+    starting = True
+    recorder = EventRecorder(store, "node1", busy=lambda: starting)
+    recorder.emit(pod(), NORMAL, "Pulled", "x")
+    recorder._due()
+    assert not events(store)
+    starting = False
+    recorder._due()
+    assert len(events(store)) == 1
+    recorder.close()
