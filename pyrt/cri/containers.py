@@ -4,6 +4,7 @@ UpdateContainerResources.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 from grpc import StatusCode
@@ -91,8 +92,15 @@ class Containers:
         return found.id
 
     async def start(self, request: cri.StartContainerRequest) -> cri.StartContainerResponse:
-        """Run it. Of one that could not start the status says why."""
-        await self._runtime.start_container(self._world.container(request.container_id).id)
+        """Run it. Of one that could not start the status says why.
+
+        It starts also for a caller that hangs up meanwhile: what has been sent to the pod process is not taken back,
+        and its answer has to be heard.
+        """
+        container = self._world.container(request.container_id)
+        start = asyncio.ensure_future(self._runtime.start_container(container.id))
+        start.add_done_callback(_heard)
+        await asyncio.shield(start)
         return cri.StartContainerResponse()
 
     async def stop(self, request: cri.StopContainerRequest) -> cri.StopContainerResponse:
@@ -147,3 +155,9 @@ def _require_sub_paths(config: ContainerConfig) -> None:
     for mount in config.mounts:
         if mount.image is not None and mount.sub_path and not has_path(mount.layers, mount.sub_path):
             raise invalid("config.mounts.image_sub_path", f"the image has no {mount.sub_path!r}")
+
+
+def _heard(start: asyncio.Future[None]) -> None:
+    """Nobody may be left to be told of its failure, which is in the container's status."""
+    if not start.cancelled():
+        start.exception()

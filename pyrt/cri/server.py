@@ -25,6 +25,7 @@ from pyrt.cri.services import Handlers, generic_handlers
 from pyrt.cri.stats import Stats
 from pyrt.cri.status import Identity
 from pyrt.cri.streaming.server import StreamingServer
+from pyrt.cri.unserved import unserved
 from pyrt.images.service import ImageService
 from pyrt.runtime import Runtime
 from pyrt.store import Store
@@ -51,7 +52,7 @@ def handlers(parts: Parts, streaming: StreamingServer) -> Handlers:
     layers = WritableLayers()
     return {
         **Identity(parts.config, parts.runtime.cni).handlers(),
-        **Sandboxes(parts.config, parts.runtime, world).handlers(),
+        **Sandboxes(parts.runtime, world).handlers(),
         **Containers(parts.runtime, parts.images, world).handlers(),
         **Exec(parts.config.cri, parts.runtime, world, streaming).handlers(),
         **Listing(world, parts.runtime.subscribe).handlers(),
@@ -59,6 +60,7 @@ def handlers(parts: Parts, streaming: StreamingServer) -> Handlers:
         **Images(parts.config, parts.runtime, parts.images).handlers(),
         **Stats(parts.config, parts.runtime, world, layers).handlers(),
         **Metrics(parts.config, parts.runtime, world, layers).handlers(),
+        **unserved(),
     }
 
 

@@ -12,11 +12,13 @@ import pytest
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.asked import kept
 from pyrt.cri.container_status import container_item, container_status
+from pyrt.cri.containers import Containers
 from pyrt.cri.errors import CriError
 from pyrt.cri.events import WAITING_EVENTS, Events
 from pyrt.cri.identity import World
 from pyrt.cri.listing import BATCH, Listing
 from pyrt.cri.sandbox_status import sandbox_item, sandbox_status
+from pyrt.cri.unserved import unserved
 from pyrt.images.types import Image, ImageConfig
 from pyrt.runtime.config import (
     ContainerConfig,
@@ -315,3 +317,36 @@ def test_a_client_that_does_not_read_loses_its_stream(runtime):
         assert runtime.subscribers == []
 
     asyncio.run(scenario())
+
+
+# --- callers that hang up ----------------------------------------------------------------------------------------
+
+
+def test_a_start_goes_on_without_its_caller(runtime):
+    async def scenario():
+        answered, started = asyncio.Event(), []
+
+        async def start_container(key):
+            await answered.wait()
+            started.append(key)
+
+        runtime.start_container = start_container
+        call = asyncio.ensure_future(
+            Containers(runtime, None, World(runtime)).start(cri.StartContainerRequest(container_id=OURS))
+        )
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait([call])
+        answered.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert started == [OURS]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_left_out_says_why():
+    for handler in unserved().values():
+        with pytest.raises(CriError, match="criu") as caught:
+            asyncio.run(handler(None))
+        assert caught.value.code is grpc.StatusCode.UNIMPLEMENTED
