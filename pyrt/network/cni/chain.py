@@ -69,10 +69,12 @@ class Chain:
         for plugin in conf.plugins:
             await self._run(conf, plugin, Command.CHECK, request(conf, plugin, attachment, result), attachment)
 
+    def collects(self, conf: Conf) -> bool:
+        """Whether there is a garbage collection for this network."""
+        return not conf.disable_gc and conf.version >= STATUS_SINCE
+
     async def collect(self, conf: Conf, valid: Iterable[tuple[str, str]]) -> list[CniError]:
         """Have every plugin remove what belongs to none of the (container id, interface); what went wrong."""
-        if conf.disable_gc or conf.version < STATUS_SINCE:
-            return []
         valid = tuple(valid)
         errors = []
         for plugin in conf.plugins:

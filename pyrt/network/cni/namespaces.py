@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -59,9 +60,10 @@ def drop(path: str) -> None:
 
 
 def kept_by(directory: Path, prefix: str) -> dict[str, str]:
-    """Paths of all files that start with ``prefix``, by the rest of their names."""
+    """Paths of all files that are called ``prefix`` and the id of a sandbox, by that id."""
     try:
         names = os.listdir(directory)
     except OSError:
         return {}
-    return {name.removeprefix(prefix): str(directory / name) for name in names if name.startswith(prefix)}
+    ours = re.compile(re.escape(prefix) + "[0-9a-f]{64}")
+    return {name.removeprefix(prefix): str(directory / name) for name in names if ours.fullmatch(name)}

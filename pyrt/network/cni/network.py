@@ -17,6 +17,7 @@ from collections.abc import Collection, Coroutine
 from contextlib import suppress
 
 from pyrt.config import Config
+from pyrt.errors import PyrtError
 from pyrt.ids import SandboxId
 from pyrt.network.cni import namespaces
 from pyrt.network.cni.capabilities import Pod, arguments, capabilities
@@ -30,7 +31,7 @@ from pyrt.network.cni.records import Attached, Record, Records
 from pyrt.network.cni.result import addresses, preferred
 from pyrt.network.cni.status import NOT_READY, NetworkStatus
 from pyrt.network.cni.template import write_configuration
-from pyrt.store import Store
+from pyrt.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ INTERFACE = "eth0"
 """Of the first network; the second's is eth1."""
 _FIRST_RETRY, _LAST_RETRY = 1.0, 300.0
 """Seconds."""
+_AT_ONCE = 4
+"""Sandboxes that are taken down without anybody waiting: after a reboot there may be hundreds."""
 _STRAY_SECONDS = 5.0
 """For processes that have been sent SIGKILL."""
 
@@ -57,9 +60,10 @@ class CniNetwork:
         """When what could not be taken down is tried again."""
         self._delays: dict[SandboxId, float] = {}
         """Seconds to wait after the next failure."""
-        self._attempts: dict[SandboxId, asyncio.Task[CniError | None]] = {}
+        self._attempts: dict[SandboxId, asyncio.Task[PyrtError | None]] = {}
         """DEL, while it is under way."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._background = asyncio.Semaphore(_AT_ONCE)
         self._closed = False
 
     def start(self) -> None:
@@ -207,14 +211,14 @@ class CniNetwork:
         """The same in the background: for a sandbox that has died without being asked to."""
         self._try(sandbox_id, 0.0)
 
-    async def _attempt(self, sandbox_id: SandboxId) -> CniError | None:
+    async def _attempt(self, sandbox_id: SandboxId) -> PyrtError | None:
         self._cancel_timer(sandbox_id)
         try:
             await self._delete(sandbox_id)
         except PluginMissingError as error:
             log.warning("network of sandbox %s: %s; going on without", sandbox_id[:13], error)
             self._try_later(sandbox_id)
-        except CniError as error:
+        except (CniError, StoreError) as error:
             self._try_later(sandbox_id)
             return error
         finally:
@@ -265,11 +269,12 @@ class CniNetwork:
         task.add_done_callback(self._tasks.discard)
 
     async def _again(self, sandbox_id: SandboxId) -> None:
-        self._delays[sandbox_id] = min(2 * self._delays.get(sandbox_id, _FIRST_RETRY), _LAST_RETRY)
-        try:
-            await self.delete(sandbox_id)
-        except CniError as error:
-            log.warning("network of sandbox %s is not taken down yet: %s", sandbox_id[:13], error)
+        async with self._background:
+            self._delays[sandbox_id] = min(2 * self._delays.get(sandbox_id, _FIRST_RETRY), _LAST_RETRY)
+            try:
+                await self.delete(sandbox_id)
+            except (CniError, StoreError) as error:
+                log.warning("network of sandbox %s is not taken down yet: %s", sandbox_id[:13], error)
 
     async def check(self, sandbox_id: SandboxId) -> None:
         """Ask the plugins whether everything is as ADD had left it (CHECK). Raises :class:`CniError` if not."""
@@ -298,26 +303,33 @@ class CniNetwork:
 
     def recover(self, live: Collection[SandboxId]) -> None:
         """Take down, in the background, what belongs to none of these sandboxes; then have the plugins tidy up (GC)."""
-        for sandbox_id, record in self._records.all.items():
-            if sandbox_id not in live:
-                record.leaving = True
-                self._try(sandbox_id, 0.0)
+        dead = [record for sandbox_id, record in self._records.all.items() if sandbox_id not in live]
+        for record in dead:
+            record.leaving = True
         for name, path in namespaces.kept_by(self._config.netns_dir, self._prefix).items():
             if SandboxId(name) not in self._records.all:
                 log.warning("%s belongs to no sandbox: removing it", path)
                 namespaces.drop(path)
-        self._begin(self.collect())
+        self._begin(self._tidy([record.id for record in dead]))
+
+    async def _tidy(self, dead: Collection[SandboxId]) -> None:
+        # GC is no substitute for DEL (SPEC, GC): what cannot be taken down meanwhile is tried again after it.
+        await asyncio.gather(*map(self._again, dead))
+        await self.collect()
 
     async def collect(self) -> None:
         """Have the plugins of every network forget whatever belongs to no sandbox of ours (GC)."""
         if self._config.mode == "never":
             return
+        try:
+            confs = [await self._chain.negotiate(conf) for conf in self._directory.load()]
+        except CniError as error:
+            log.warning("no garbage collection of networks: %s", error)
+            return
+        confs = [conf for conf in confs if self._chain.collects(conf)]
+        if not confs:
+            return
         async with self._exclusion.alone():
-            try:
-                confs = [await self._chain.negotiate(conf) for conf in self._directory.load()]
-            except CniError as error:
-                log.warning("no garbage collection of networks: %s", error)
-                return
             for conf in confs:
                 for failure in await self._chain.collect(conf, self._valid(conf)):
                     log.warning("garbage collection: %s", failure)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyrt.network.cni import CniError, NetworkStatus
-from pyrt.network.cni.namespaces import drop
+from pyrt.network.cni.namespaces import drop, keep
 from pyrt.runtime.errors import SandboxError
 from pyrt.runtime.status import SandboxState
 
@@ -27,6 +27,7 @@ async def refused(kubelet: Kubelet) -> str:
     return str(caught.value)
 
 
+@pytest.mark.core
 async def test_a_chain_hands_its_result_on(kubelet: Kubelet, plugins: Plugins) -> None:
     kubelet.network(*CHAIN)
     status = await kubelet.runtime.run_sandbox(kubelet.sandbox())
@@ -316,6 +317,18 @@ async def test_the_nodes_addresses_are_filled_in_once(kubelet: Kubelet, plugins:
     networks.set_pod_cidrs(["10.6.0.0/24"])
     await kubelet.runtime.run_sandbox(kubelet.sandbox())
     assert [call.given["x"] for call in plugins.calls("ADD")] == ["10.5.0.0/24", "10.5.0.0/24"]
+
+
+async def test_a_namespace_that_nobody_remembers(kubelet: Kubelet, plugins: Plugins) -> None:
+    """Ours goes, whoever else keeps one under a name like ours."""
+    directory = kubelet.config.cni.netns_dir
+    prefix = kubelet.config.network.interface_prefix
+    ours, other = str(directory / f"{prefix}-{'0' * 64}"), str(directory / f"{prefix}-other")
+    keep(os.getpid(), ours)
+    keep(os.getpid(), other)
+    await kubelet.restart()
+    assert kubelet.kept() == [f"{prefix}-other"]
+    drop(other)
 
 
 async def test_a_machine_that_is_to_forget_pyrt(kubelet: Kubelet, plugins: Plugins) -> None:
