@@ -8,6 +8,7 @@ from pyrt.network.cni import CniError, Pod
 from pyrt.runtime.config import NamespaceMode, Owner, SandboxConfig
 from pyrt.runtime.core import Core
 from pyrt.runtime.errors import SandboxError
+from pyrt.runtime.podprocess import PodProcess
 from pyrt.runtime.records import CniPhase, SandboxRecord
 from pyrt.runtime.sandbox_files import write_addresses
 
@@ -23,12 +24,14 @@ def wants_plugins(core: Core, config: SandboxConfig) -> bool:
     return core.cni.serves()
 
 
-async def attach(core: Core, record: SandboxRecord, pid: int, files: int) -> None:
+async def attach(core: Core, record: SandboxRecord, pod: PodProcess, files: int) -> None:
     """Have the plugins make the links of a sandbox whose namespaces are there; then its addresses are known.
 
     ``files``: the mount of :func:`pyrt.runtime.sandbox_files.make_files`. Raises :class:`CniError`, SandboxError.
     """
-    record.addresses = await core.cni.add(record.id, _pod(core, record.config), pid)
+    record.addresses = await core.cni.add(record.id, _pod(core, record.config), pod.pid)
+    if not pod.alive:
+        raise SandboxError("the pod process has died")
     write_addresses(files, record.config, record.addresses)
     record.cni = CniPhase.ADDED
     core.tables.put_sandbox(record)

@@ -156,9 +156,7 @@ class Birth:
                 ) from error
         assert self.pod is not None
         if self.record.cni is not None:
-            await attach(self._core, self.record, self.pod.pid, self._files)
-            if not self.pod.alive:
-                raise SandboxError("the pod process has died", subject=subject_of(self.record.config))
+            await attach(self._core, self.record, self.pod, self._files)
         self.record.pod_pid = self.pod.pid
         self._core.emit(EventKind.STARTED, self.record.id)
 

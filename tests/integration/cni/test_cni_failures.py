@@ -150,6 +150,21 @@ async def test_a_caller_that_gives_up(kubelet: Kubelet, plugins: Plugins) -> Non
     assert kubelet.runtime.list_sandboxes() == []
 
 
+async def test_a_pod_process_that_dies_while_a_plugin_runs(kubelet: Kubelet, plugins: Plugins) -> None:
+    kubelet.network(*CHAIN)
+    plugins.on("second", "ADD", 'touch "$here/waits"; while [ ! -e "$here/go" ]; do sleep 0.01; done')
+    task = asyncio.create_task(kubelet.runtime.run_sandbox(kubelet.sandbox()))
+    await until((plugins.directory / "waits").exists)
+    (pod,) = kubelet.runtime._core.pods.values()
+    os.kill(pod.pid, 9)
+    await until(lambda: not pod.alive)
+    (plugins.directory / "go").touch()
+    with pytest.raises(SandboxError, match=r"^pod default/pod0: the pod process has died$"):
+        await task
+    assert kubelet.runtime.list_sandboxes() == []
+    assert plugins.order("DEL") == ["DEL second", "DEL first"]
+
+
 async def test_a_failed_del_is_told_and_repeated(kubelet: Kubelet, plugins: Plugins) -> None:
     kubelet.network(*CHAIN)
     status = await kubelet.runtime.run_sandbox(kubelet.sandbox())
