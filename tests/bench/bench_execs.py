@@ -144,10 +144,10 @@ class Bench:
 
     def settled(self) -> State:
         """Once nothing of what was left in the middle is on its way any more."""
-        # Those whose client went away: a kubelet would leave them running.
-        self._sync("kill -9 $(pidof sleep) 2>/dev/null; true")
+        kill = "kill -9 $(pidof sleep) 2>/dev/null; true"
         before, deadline = self.state(), time.monotonic() + 10
         while time.monotonic() < deadline:
+            self._sync(kill)  # those whose client went away: CRI leaves them running
             time.sleep(0.5)
             now = self.state()
             if replace(now, daemon_kib=0, pod_kib=0) == replace(before, daemon_kib=0, pod_kib=0):

@@ -103,7 +103,8 @@ class SpdyClient:
     async def carry_input(self, process: Input) -> None:
         """Hand on what the client sends until it has gone."""
         async with asyncio.TaskGroup() as group:
-            inputs = [group.create_task(self._stdin(process)), group.create_task(self._resize(process))]
+            # A size that the client has sent before it sent input is to hold when the input is read.
+            inputs = [group.create_task(self._resize(process)), group.create_task(self._stdin(process))]
             await self._connection.gone.wait()
             for task in inputs:
                 task.cancel()
