@@ -96,16 +96,16 @@ class Conversation:
         self._refused = refused
 
     async def hold(self, client: Client) -> None:
-        """Begin the session and carry it to its end; one that cannot begin is told."""
+        """Begin the session and carry it to its end. One that cannot begin is told, and one whose end nobody will hear
+        of, because the sandbox died under it.
+        """
         with contextlib.suppress(ConnectionError):
             try:
-                session = await self._begin()
+                async with await self._begin() as session:
+                    await remotecommand.serve(client, session, report=self._report)
             except PyrtError as error:
                 refused = self._refused(error)
                 await remotecommand.refuse(client, refused.status, refused.text, shown_on=refused.shown_on)
-            else:
-                async with session:
-                    await remotecommand.serve(client, session, report=self._report)
 
 
 async def remote_command(

@@ -192,6 +192,15 @@ async def test_a_session_that_cannot_begin(door):
     writer.close()
 
 
+async def test_a_sandbox_that_dies(door):
+    peer, streams = await shell(door)
+    door.shell.ended.set_exception(PyrtError("the pod process has gone"))
+    await peer.until(PeerLeaves)
+    status = b"".join(e.data for e in peer.events if isinstance(e, Received) and e.stream == streams["error"])
+    assert msgspec.json.decode(status)["message"] == "Internal error occurred: the pod process has gone"
+    peer.writer.close()
+
+
 async def test_a_client_that_goes_away(door):
     peer, _ = await shell(door)
     peer.writer.transport.abort()
