@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,8 +31,9 @@ static int lift(int fd, unsigned above)
 }
 
 /* From here to execveat: async-signal-safe calls only. */
-static _Noreturn void become_player(const struct launch *l)
+static int become_player(void *given)
 {
+	const struct launch *l = given;
 	char name[] = "pyrt-init", number[16];
 	char *const argv[] = {name, number, NULL}, *const envp[] = {NULL};
 	struct plan_failure why = {.index = UINT32_MAX};
@@ -57,6 +60,23 @@ static void close_all(const int *fds, unsigned n)
 	errno = saved;
 }
 
+/* Until it executes its program the child runs in our memory, on a stack of its own, and we wait: copying the page tables
+ * of an interpreter takes longer than all the rest. Being born into a cgroup takes clone3(2), for which glibc has no
+ * function that takes a stack; that one copies. */
+static pid_t clone_sharing(uint64_t flags, struct launch *l, int *pidfd)
+{
+	size_t size = 65536;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (stack == MAP_FAILED)
+		return -1;
+	pid_t pid = clone(become_player, stack + size, (int)(flags | CLONE_VM | SIGCHLD), l, pidfd);
+	int err = errno;
+	munmap(stack, size);
+	errno = err;
+	return pid;
+}
+
 static int clone_player(const struct plan *p, const int *fds, struct launch *l, struct plan_child *out)
 {
 	struct clone_args args = {.flags = p->clone_flags | CLONE_PIDFD | CLONE_VFORK, .exit_signal = SIGCHLD};
@@ -71,7 +91,11 @@ static int clone_player(const struct plan *p, const int *fds, struct launch *l, 
 	}
 	/* No handler of the caller's may run in the child. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-	pid_t pid = clone_into(&args, p->pidns_fd == PLAN_NO_FD ? -1 : fds[p->pidns_fd]);
+	pid_t pid = -1;
+	if (p->cgroup_fd == PLAN_NO_FD && p->pidns_fd == PLAN_NO_FD)
+		pid = clone_sharing(args.flags, l, &pidfd);
+	else
+		pid = clone_into(&args, p->pidns_fd == PLAN_NO_FD ? -1 : fds[p->pidns_fd]);
 	if (pid == 0)
 		become_player(l);
 	int err = errno;

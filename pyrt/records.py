@@ -8,12 +8,25 @@ functions for all classes; one that makes many objects gets an ``__init__`` of i
 
 from __future__ import annotations
 
+SHORT_LIVED = False
+"""Whether this is a program that is started for one step and ends: it says so before it imports anything else."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
     from dataclasses import field as field
+    from typing import Any
+
+    MISSING: Any
+    Default: Any
+
+    def initialize(self: Any, *args: Any, **kwargs: Any) -> None: ...  # noqa: D103
+    def equal(self: Any, other: object) -> bool: ...  # noqa: D103
+    def hash_of(self: Any) -> int: ...  # noqa: D103
+    def show(self: Any) -> str: ...  # noqa: D103
+
 else:
-    _MISSING = object()
+    MISSING = object()
     _MANY = 256
     """Objects, after which a class is worth a function of its own."""
 
@@ -22,11 +35,13 @@ else:
 
         __slots__ = ("compare", "default", "default_factory", "repr")
 
-        def __init__(self, *, default=_MISSING, default_factory=_MISSING, compare=True, repr=True):  # noqa: A002
+        def __init__(self, *, default=MISSING, default_factory=MISSING, compare=True, repr=True):  # noqa: A002
             self.default = default
             self.default_factory = default_factory
             self.compare = compare
             self.repr = repr
+
+    Default = field
 
     class _Fields:
         """``__dataclass_fields__``, made when the standard library looks for it."""
@@ -37,9 +52,9 @@ else:
             found = {}
             for name, default in cls._record_.items():
                 options = {"compare": default.compare, "repr": default.repr}
-                if default.default is not _MISSING:
+                if default.default is not MISSING:
                     options["default"] = default.default
-                if default.default_factory is not _MISSING:
+                if default.default_factory is not MISSING:
                     options["default_factory"] = default.default_factory
                 made = dataclasses.field(**options)
                 made.name, made._field_type, made.type = name, dataclasses._FIELD, cls.__annotations__.get(name)
@@ -54,7 +69,8 @@ else:
             self.order = self.unsafe_hash = False
             self.frozen = frozen
 
-    def _init(self, *args, **kwargs):
+    def initialize(self, *args, **kwargs):
+        """``__init__`` of every class."""
         cls = type(self)
         cls._made_[0] += 1
         if cls._made_[0] == _MANY:
@@ -73,9 +89,9 @@ else:
                     raise TypeError(f"{cls.__name__} got multiple values for {name!r}")
             elif kwargs and name in kwargs:
                 value = kwargs.pop(name)
-            elif default.default is not _MISSING:
+            elif default.default is not MISSING:
                 value = default.default
-            elif default.default_factory is not _MISSING:
+            elif default.default_factory is not MISSING:
                 value = default.default_factory()
             else:
                 raise TypeError(f"{cls.__name__} needs {name!r}")
@@ -84,13 +100,13 @@ else:
             raise TypeError(f"{cls.__name__} has no field {next(iter(kwargs))!r}")
 
     def _own_init(cls):
-        names, lines, scope = [], [], {"_set": object.__setattr__, "_missing": _MISSING}
+        names, lines, scope = [], [], {"_set": object.__setattr__, "_missing": MISSING}
         for name, default in cls._record_.items():
             value = name
-            if default.default is not _MISSING:
+            if default.default is not MISSING:
                 scope[f"_d_{name}"] = default.default
                 names.append(f"{name}=_d_{name}")
-            elif default.default_factory is not _MISSING:
+            elif default.default_factory is not MISSING:
                 scope[f"_f_{name}"] = default.default_factory
                 names.append(f"{name}=_missing")
                 value = f"_f_{name}() if {name} is _missing else {name}"
@@ -101,17 +117,20 @@ else:
         exec(source, scope)
         return scope["__init__"]
 
-    def _repr(self):
+    def show(self):
+        """``__repr__``."""
         shown = (f"{name}={getattr(self, name)!r}" for name, field_ in self._record_.items() if field_.repr)
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _key(self):
         return tuple([getattr(self, name) for name in self._compared_])
 
-    def _eq(self, other):
+    def equal(self, other):
+        """``__eq__``."""
         return _key(self) == _key(other) if type(other) is type(self) else NotImplemented
 
-    def _hash(self):
+    def hash_of(self):
+        """``__hash__``."""
         return hash(_key(self))
 
     def _refuse_set(self, name, value):
@@ -143,7 +162,7 @@ else:
         for name, annotation in namespace.get("__annotations__", {}).items():
             if str(annotation).startswith(("ClassVar", "typing.ClassVar")):
                 continue
-            default = namespace.pop(name, _MISSING) if slots else namespace.get(name, _MISSING)
+            default = namespace.pop(name, MISSING) if slots else namespace.get(name, MISSING)
             fields[name] = default if isinstance(default, field) else field(default=default)
             own.append(name)
         namespace.pop("__dict__", None)
@@ -159,12 +178,12 @@ else:
             __match_args__=tuple(fields),
             __dataclass_fields__=_Fields(),
             __dataclass_params__=_Params(frozen),
-            __init__=_init,
-            __eq__=_eq,
-            __hash__=_hash if frozen else None,
+            __init__=initialize,
+            __eq__=equal,
+            __hash__=hash_of if frozen else None,
         )
         if "__repr__" not in cls.__dict__:
-            namespace["__repr__"] = _repr
+            namespace["__repr__"] = show
         if frozen:
             namespace.update(__setattr__=_refuse_set, __delattr__=_refuse_delete)
         made = type(cls)(cls.__name__, cls.__bases__, namespace)

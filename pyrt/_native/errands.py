@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pyrt._native._cffi import ffi, lib
 from pyrt._native.failure import fail
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Errand:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
 
 from pyrt._native._cffi import ffi
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def fail(operation: str) -> NoReturn:

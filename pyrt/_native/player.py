@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 from pyrt._native._cffi import ffi, lib
 from pyrt._native.failure import fail
-from pyrt.records import dataclass
+from pyrt.records import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from typing import Any
 
 PLAN_VERSION: int = int(lib.PLAN_VERSION)
 """Of the plans that this player takes (native/plan_ops.h)."""

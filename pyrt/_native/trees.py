@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
 
 from pyrt._native._cffi import ffi, lib
+from pyrt.records import dataclass
 
 
 def remove_tree(path: str | os.PathLike[str]) -> None:
@@ -21,7 +21,8 @@ def remove_tree(path: str | os.PathLike[str]) -> None:
         raise OSError(number, os.strerror(number), os.fspath(path))
 
 
-class TreeUsage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TreeUsage:
     """What a directory holds, itself included."""
 
     bytes: int

@@ -7,21 +7,29 @@ out.
 
 from __future__ import annotations
 
-import enum
 import os
-from pathlib import Path
 
 from pyrt.cgroups.errors import CgroupError
 from pyrt.records import dataclass
 
 
-class CgroupMode(enum.Enum):
+class CgroupMode:
     """How the controllers are spread over the two generations."""
 
-    V1 = "v1"
-    HYBRID = "hybrid"
+    V1: CgroupMode
+    HYBRID: CgroupMode
     """v1 controllers, and a cgroup2 mount beside them which may hold some others."""
-    V2 = "v2"
+    V2: CgroupMode
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"CgroupMode({self.value!r})"
+
+
+# One object a value, as an enumeration has it; without importing what makes one (pyrt-oci).
+CgroupMode.V1, CgroupMode.HYBRID, CgroupMode.V2 = CgroupMode("v1"), CgroupMode("hybrid"), CgroupMode("v2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +102,19 @@ def _is_on_top(mount_point: str, device: str) -> bool:
     return f"{os.major(number)}:{os.minor(number)}" == device
 
 
-def detect(mountinfo: Path = Path("/proc/self/mountinfo")) -> Hierarchies:
+def _read(path: str | os.PathLike[str]) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def detect(mountinfo: str | os.PathLike[str] = "/proc/self/mountinfo") -> Hierarchies:
     """The hierarchies that the calling process sees.
 
     Raises :class:`CgroupError` when there is none at all.
     """
     v1: dict[frozenset[str], V1Hierarchy] = {}
     unified: str | None = None
-    for mount_point, device, kind, options in parse_mountinfo(mountinfo.read_text()):
+    for mount_point, device, kind, options in parse_mountinfo(_read(mountinfo)):
         if not _is_on_top(mount_point, device):
             continue
         if kind == "cgroup2":
@@ -114,5 +127,5 @@ def detect(mountinfo: Path = Path("/proc/self/mountinfo")) -> Hierarchies:
         raise CgroupError("no cgroup file system is mounted; mount cgroup2 on /sys/fs/cgroup")
     available: frozenset[str] = frozenset()
     if unified is not None:
-        available = frozenset(Path(unified, "cgroup.controllers").read_text().split())
+        available = frozenset(_read(f"{unified}/cgroup.controllers").split())
     return Hierarchies(tuple(v1.values()), unified, available)

@@ -8,12 +8,16 @@ A cgroup is named by its path below the configured parent, without a leading sla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from pyrt.cgroups.detect import Hierarchies
 from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
-from pyrt.records import dataclass
+from pyrt.records import TYPE_CHECKING, dataclass
 from pyrt.spec import LinuxResources
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +20,7 @@ from pyrt.cgroups.settings import Setting, v1_settings, v2_settings, write_setti
 from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
 from pyrt.spec import LinuxResources
 
+_SIGKILL = 9
 _UNLIMITED = 1 << 62
 """memory.limit_in_bytes says a number near 2**63 for no limit; nothing real comes near this."""
 _SETTINGS_KEPT = 64
@@ -285,7 +285,7 @@ class V1Driver:
             victims = self.processes(path)
             for pid in victims:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, _SIGKILL)
         finally:
             if state is not None:
                 with contextlib.suppress(CgroupError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import time
 from collections.abc import Sequence
 
@@ -29,6 +28,7 @@ from pyrt.cgroups.settings import v2_settings, write_settings
 from pyrt.cgroups.stats import CgroupDetails, CgroupStats, Pressures
 from pyrt.spec import LinuxResources
 
+_SIGKILL = 9
 _WANTED = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc")
 _FREEZE_SECONDS = 10.0
 
@@ -229,7 +229,7 @@ class V2Driver:
             for _ in range(100):  # each round can only leave what was forked during it
                 for pid in victims:
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                        os.kill(pid, _SIGKILL)
                 if not self.processes(path):
                     break
         return len(victims)

@@ -19,8 +19,12 @@ from pyrt.launch.errors import LaunchError
 from pyrt.launch.execute import compile_exec
 from pyrt.launch.features import Features, probe
 from pyrt.launch.plan import CloneTree, FdSource, GivenFd, OpenPath, Plan, PodSupplied
-from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
 from pyrt.launch.table import CONSOLE, TARGET
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyrt.launch.sandbox import SandboxContext, Tmpfs, compile_sandbox
+
 
 __all__ = [
     "CONSOLE",
@@ -47,3 +51,13 @@ __all__ = [
     "compile_sandbox",
     "probe",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What only pods need is imported when it is first asked for."""
+    if name not in ("SandboxContext", "Tmpfs", "compile_sandbox"):
+        raise AttributeError(name)
+    from pyrt.launch import sandbox
+
+    found = globals()[name] = getattr(sandbox, name)
+    return found

@@ -5,8 +5,8 @@ has it.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable
-from pathlib import Path
 
 NAMES = (
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
@@ -66,13 +66,14 @@ def adjusted(add: Iterable[str], drop: Iterable[str], default: Iterable[str] = D
     return tuple(sorted(chosen, key=lambda name: NUMBERS.get(name, len(NAMES))))
 
 
-def of_process(status: Path = Path("/proc/self/status")) -> int:
+def of_process(status: str | os.PathLike[str] = "/proc/self/status") -> int:
     """What this process may pass on: its bounding set, of which it also holds what is permitted."""
     bounding = permitted = 0
-    for line in status.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key == "CapBnd":
-            bounding = int(value, 16)
-        elif key == "CapPrm":
-            permitted = int(value, 16)
+    with open(status, encoding="utf-8") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            if key == "CapBnd":
+                bounding = int(value, 16)
+            elif key == "CapPrm":
+                permitted = int(value, 16)
     return bounding & permitted

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from pyrt.launch.errors import LaunchError
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MAGIC = 0x31505950
 HEADER = struct.Struct("=IIIIQII")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pyrt.launch import capabilities as caps
 from pyrt.launch import constants as k
-from pyrt.launch import seccomp
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
 from pyrt.launch.operations import (
@@ -221,6 +220,8 @@ def become(
         ops.append(_WAIT)
     confine: list[Operation | Block] = []
     if filter_ is not None:
+        from pyrt.launch import seccomp  # not every container has a filter, and this takes its time
+
         compiled = seccomp.compile_filter(filter_)
         if compiled is not None:
             confine.append(Seccomp(compiled.flags, compiled.instructions, compiled.name))

@@ -12,14 +12,14 @@ import functools
 import os
 import platform
 import struct
-from typing import Any
-
-import msgspec
 
 from pyrt.launch.errors import LaunchError
 from pyrt.launch.seccomp_compact import compact
-from pyrt.records import dataclass
-from pyrt.spec import LinuxSeccomp, LinuxSyscall, SpecError
+from pyrt.records import TYPE_CHECKING, dataclass
+from pyrt.spec import LinuxSeccomp, LinuxSyscall, SpecError, decode_as, encode
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _ARCHES = {
     "SCMP_ARCH_X86": "X86", "SCMP_ARCH_X86_64": "X86_64", "SCMP_ARCH_X32": "X32", "SCMP_ARCH_ARM": "ARM",
@@ -98,7 +98,7 @@ class Filter:
 
 @functools.lru_cache(maxsize=64)
 def _compile(encoded: bytes) -> Filter:
-    return _build(msgspec.json.decode(encoded, type=LinuxSeccomp))
+    return _build(decode_as(encoded, LinuxSeccomp))
 
 
 _by_identity: dict[int, tuple[LinuxSeccomp, Filter]] = {}
@@ -114,7 +114,7 @@ def compile_filter(profile: LinuxSeccomp) -> Filter:
     known = _by_identity.get(id(profile))
     if known is not None and known[0] is profile:
         return known[1]
-    compiled = _compile(msgspec.json.encode(profile))
+    compiled = _compile(encode(profile))
     if len(_by_identity) >= _BY_IDENTITY_MAX:
         _by_identity.clear()
     _by_identity[id(profile)] = (profile, compiled)
@@ -129,10 +129,10 @@ def load_profile(path: str) -> LinuxSeccomp:
     try:
         with open(path, "rb") as f:
             data = f.read(4 << 20)
-        return msgspec.json.decode(data, type=LinuxSeccomp)
+        return decode_as(data, LinuxSeccomp)
     except OSError as e:
         raise LaunchError(operation=f"seccomp profile {path}", errno=e.errno) from e
-    except (msgspec.DecodeError, SpecError) as e:
+    except SpecError as e:
         raise LaunchError(str(e), operation=f"seccomp profile {path}") from e
 
 

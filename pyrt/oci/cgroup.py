@@ -14,7 +14,7 @@ from pyrt.cgroups.v1 import V1Driver
 from pyrt.cgroups.v2 import V2Driver
 from pyrt.oci.errors import OciError
 from pyrt.oci.state import Cgroup
-from pyrt.spec import LinuxDeviceCgroup, LinuxResources
+from pyrt.spec import LinuxDeviceCgroup, LinuxResources, replace
 
 # What every container may use (config-linux.md, "Default Devices"; runc's AllowedDevices): make any node, use these.
 _ALLOWED = (
@@ -31,9 +31,7 @@ def with_default_devices(resources: LinuxResources) -> LinuxResources:
     """The rules, and then those without which no container works. Without rules nothing is forbidden anyway."""
     if not resources.devices:
         return resources
-    import msgspec
-
-    return msgspec.structs.replace(resources, devices=(*resources.devices, *_ALLOWED))
+    return replace(resources, devices=(*resources.devices, *_ALLOWED))
 
 
 def own_cgroups(text: str) -> dict[str, str]:

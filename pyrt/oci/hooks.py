@@ -11,15 +11,14 @@ import select
 import time
 from collections.abc import Sequence
 
-from pyrt import _native
+from pyrt import _native, quickjson
 from pyrt.launch import ExecContext, LaunchError, Plan, PodSupplied
 from pyrt.launch import constants as k
 from pyrt.launch.operations import Dumpable, Exec, SetNs, SetSid
-from pyrt.oci import quickjson
 from pyrt.oci.errors import OciError
 from pyrt.oci.log import LOG
 from pyrt.oci.player import launch
-from pyrt.spec import Hook, Linux, Process
+from pyrt.spec import Hook, Linux, Process, replace
 
 _MAX_OUTPUT = 4096
 
@@ -54,12 +53,10 @@ def run_in_container(
     context: ExecContext,
 ) -> None:
     """Run hooks as the container's own process would run them (startContainer)."""
-    import msgspec
-
     from pyrt.launch import compile_exec
 
     for number, hook in enumerate(hooks):
-        own = msgspec.structs.replace(process, args=hook.args or (hook.path,), env=hook.env, terminal=False)
+        own = replace(process, args=hook.args or (hook.path,), env=hook.env, terminal=False)
         plan = compile_exec(own, linux, _for_program(context, hook.path))
         _run(kind, number, hook, plan, state, pid=pid)
 

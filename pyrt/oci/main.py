@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pyrt import records
 from pyrt.errors import PyrtError
 from pyrt.oci.errors import OciError, UsageError
 from pyrt.oci.flags import Options, parse
@@ -94,6 +95,7 @@ def usage() -> str:
 
 def main() -> int:
     """Run the command line of this process; its exit code."""
+    records.SHORT_LIVED = "msgspec" not in sys.modules
     # A file that is opened must not be taken for a standard stream that the caller left closed.
     while (fd := os.open("/dev/null", os.O_RDWR)) < 3:
         pass

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 
-from pyrt.oci import quickjson
+from pyrt import quickjson
 from pyrt.oci.errors import NotFoundError, OciError
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")

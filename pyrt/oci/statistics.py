@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pyrt.cgroups.detect import Hierarchies, detect
 from pyrt.cgroups.files import read_int, read_keyed, read_or_none
 from pyrt.oci.state import State
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _TICK = 10_000_000
 """cpuacct.stat counts USER_HZ, which is 100 a second."""

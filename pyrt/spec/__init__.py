@@ -12,8 +12,11 @@ from pyrt.spec.config import (
     Root,
     SpecError,
     decode,
+    decode_as,
     decode_process,
+    decode_resources,
     encode,
+    replace,
 )
 from pyrt.spec.linux import (
     Linux,
@@ -93,6 +96,9 @@ __all__ = [
     "SpecError",
     "User",
     "decode",
+    "decode_as",
     "decode_process",
+    "decode_resources",
     "encode",
+    "replace",
 ]

@@ -1,13 +1,14 @@
-"""What every structure of the runtime-spec has in common."""
+"""What every structure of the runtime-spec has in common.
+
+The structures are msgspec's. A program that lives for milliseconds (pyrt-oci) cannot afford to import that: with
+``pyrt.records.SHORT_LIVED`` they are made, of the same definitions, by :mod:`pyrt.spec.small`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pyrt import records
 
-import msgspec
-
-Uint32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
-Uint64 = Annotated[int, msgspec.Meta(ge=0)]
+TYPE_CHECKING = False
 
 # Names that are not simply the Python name in camel case.
 _SPECIAL = {
@@ -49,7 +50,25 @@ def _json_name(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_json_name):
-    """A JSON object. Properties that are not known are passed over: a runtime "MUST NOT generate an error" for them
-    (config.md, "Extensibility").
-    """
+if TYPE_CHECKING or not records.SHORT_LIVED:
+    from typing import Annotated
+
+    import msgspec
+    from msgspec import field as field
+
+    Uint32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+    Uint64 = Annotated[int, msgspec.Meta(ge=0)]
+
+    class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_json_name):
+        """A JSON object. Properties that are not known are passed over: a runtime "MUST NOT generate an error" for them
+        (config.md, "Extensibility").
+        """
+
+else:
+    from pyrt.records import field as field
+    from pyrt.spec.small import Small
+
+    Uint32 = Uint64 = int
+
+    class Spec(Small, rename=_json_name):
+        """The same."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
-from pyrt.spec.base import Spec, Uint32
+from pyrt.spec.base import Spec, Uint32, field
 from pyrt.spec.resources import LinuxResources
 from pyrt.spec.seccomp import LinuxSeccomp
 

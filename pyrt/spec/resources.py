@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import field
-
-from pyrt.spec.base import Spec
+from pyrt.spec.base import Spec, field
 
 
 class LinuxDeviceCgroup(Spec, frozen=True, kw_only=True):

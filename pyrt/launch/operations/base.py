@@ -9,10 +9,12 @@ descriptor and cannot leave it, except with ``HOST``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
 
 from pyrt.launch.encoding import encode_record, encoders
-from pyrt.records import dataclass
+from pyrt.records import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, TypeVar
 
 HOST = 0xFFFFFFFE
 """Instead of a descriptor: absolute paths from the current root directory."""
@@ -65,7 +67,8 @@ class Operation:
 OPERATIONS: dict[int, type[Operation]] = {}
 """Every operation by its code."""
 
-T = TypeVar("T", bound=Operation)
+if TYPE_CHECKING:
+    T = TypeVar("T", bound=Operation)
 
 
 def operation(cls: type[T]) -> type[T]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyrt.launch import constants as k
 from pyrt.launch.operations.base import Operation, operation
-from pyrt.records import dataclass
+from pyrt.records import TYPE_CHECKING, dataclass
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @operation

@@ -6,8 +6,8 @@ import select
 import sys
 import time
 
-from pyrt import _native
-from pyrt.oci import cgroup, quickjson
+from pyrt import _native, quickjson
+from pyrt.oci import cgroup
 from pyrt.oci.errors import NotRunningError, OciError
 from pyrt.oci.flags import Options
 from pyrt.oci.main import Global, exactly

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import msgspec
-
 from pyrt import _native
 from pyrt.launch import ExecContext, LaunchError, Plan, PodSupplied, compile_exec, probe
 from pyrt.oci import foreground
@@ -20,7 +18,7 @@ from pyrt.oci.player import Player, launch
 from pyrt.oci.preserved import preserved_descriptors
 from pyrt.oci.state import Directory, State
 from pyrt.oci.status import PAUSED, STOPPED, alive, status
-from pyrt.spec import Config, Linux, LinuxCapabilities, Process, SpecError, User, decode_process
+from pyrt.spec import Config, Linux, LinuxCapabilities, Process, SpecError, User, decode_process, replace
 
 USAGE = "<container-id> <command> [command options]  || -p process.json <container-id>"
 FLAGS = (
@@ -161,7 +159,7 @@ def _process(options: Options, config: Config, arguments: list[str]) -> Process:
     }
     if options.given("no-new-privs"):
         replaced["no_new_privileges"] = options.on("no-new-privs")
-    return msgspec.structs.replace(base, **replaced)
+    return replace(base, **replaced)
 
 
 def _user(options: Options, base: User) -> User:
@@ -174,7 +172,7 @@ def _user(options: Options, base: User) -> User:
     groups = tuple(
         _number(group, "additional-gids") for words in options.all("additional-gids") for group in words.split(",")
     )
-    return msgspec.structs.replace(base, uid=uid, gid=gid, additional_gids=(*base.additional_gids, *groups))
+    return replace(base, uid=uid, gid=gid, additional_gids=(*base.additional_gids, *groups))
 
 
 def _number(text: str, what: str) -> int:

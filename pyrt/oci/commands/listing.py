@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pyrt.oci import quickjson
+from pyrt import quickjson
 from pyrt.oci.commands.state import document
 from pyrt.oci.errors import OciError
 from pyrt.oci.flags import Options

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from pyrt.oci import cgroup, quickjson
+from pyrt import quickjson
+from pyrt.oci import cgroup
 from pyrt.oci.errors import OciError
 from pyrt.oci.flags import Options
 from pyrt.oci.main import Global, at_least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyrt.oci import quickjson
+from pyrt import quickjson
 from pyrt.oci.errors import OciError
 from pyrt.oci.example import example
 from pyrt.oci.flags import Options

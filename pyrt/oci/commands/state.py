@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pyrt.oci import quickjson
+from pyrt import quickjson
 from pyrt.oci.flags import Options
 from pyrt.oci.main import Global, exactly
 from pyrt.oci.state import Directory, State

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import msgspec
-
 from pyrt.oci import cgroup
 from pyrt.oci.errors import NotRunningError, OciError
 from pyrt.oci.flags import Options
@@ -13,7 +11,16 @@ from pyrt.oci.log import LOG
 from pyrt.oci.main import Global, exactly
 from pyrt.oci.state import Directory
 from pyrt.oci.status import STOPPED, status
-from pyrt.spec import LinuxBlockIO, LinuxCPU, LinuxMemory, LinuxPids, LinuxResources
+from pyrt.spec import (
+    LinuxBlockIO,
+    LinuxCPU,
+    LinuxMemory,
+    LinuxPids,
+    LinuxResources,
+    SpecError,
+    decode_resources,
+    replace,
+)
 
 USAGE = "<container-id>"
 FLAGS = (
@@ -53,10 +60,10 @@ def run(global_: Global, options: Options, words: list[str]) -> int:
         raise OciError("updating a non-existent Intel RDT configuration is not supported")
     resources = _from_file(options.text("resources")) if options.given("resources") else _from_flags(options)
     # Rules for devices are not changed, as with runc: an engine may have added some of its own.
-    resources = msgspec.structs.replace(resources, devices=())
+    resources = replace(resources, devices=())
     memory = resources.memory
     if memory is not None and memory.limit == -1 and memory.swap is None:
-        resources = msgspec.structs.replace(resources, memory=msgspec.structs.replace(memory, swap=-1))
+        resources = replace(resources, memory=replace(memory, swap=-1))
     if memory is not None and (memory.kernel or memory.kernel_tcp):
         LOG.warning("Kernel memory settings are ignored and will be removed")
     cgroup.driver(state.cgroup).update(state.cgroup.path, resources)
@@ -70,10 +77,10 @@ def _from_file(path: str) -> LinuxResources:
         else:
             with open(path, "rb") as file:
                 data = file.read(1 << 20)
-        return msgspec.json.decode(data, type=LinuxResources)
+        return decode_resources(data)
     except OSError as error:
         raise OciError(operation=f"open {path}", errno=error.errno) from error
-    except msgspec.DecodeError as error:
+    except SpecError as error:
         raise OciError(str(error), operation=f"read {path}") from error
 
 

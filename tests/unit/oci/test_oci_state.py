@@ -3,7 +3,8 @@
 import pytest
 
 from pyrt.cgroups.detect import Hierarchies, V1Hierarchy
-from pyrt.oci import cgroup, quickjson
+from pyrt import quickjson
+from pyrt.oci import cgroup
 from pyrt.oci.commands.features import document
 from pyrt.oci.commands.update import bytes_of
 from pyrt.oci.errors import NotFoundError, OciError

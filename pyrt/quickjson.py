@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from _json import encode_basestring_ascii, make_scanner
-from typing import Any
+
+from pyrt.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _Context:
