@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 from typing import Final, Literal
 
-from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.errors import invalid
 from pyrt.cri.namespaces import mode, user_namespace
@@ -24,11 +23,11 @@ HANDLERS: Final = ("", "pyrt")
 
 _HOST_NAME_MAX: Final = 64
 _PROTOCOLS: Final[dict[int, Literal["tcp", "udp", "sctp"]]] = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_CGROUP = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.:@\\-]*)+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+_CGROUP = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9_.:@-]*)+")
 
 
-def sandbox_config(message: cri.PodSandboxConfig, handler: str, config: Config) -> SandboxConfig:
+def sandbox_config(message: cri.PodSandboxConfig, handler: str) -> SandboxConfig:
     """One sandbox. Raises :class:`pyrt.cri.errors.CriError` with the name of the field."""
     if handler not in HANDLERS:
         raise invalid("runtime_handler", f"there is no runtime handler {handler!r}")
@@ -58,7 +57,7 @@ def sandbox_config(message: cri.PodSandboxConfig, handler: str, config: Config) 
         network=network,
         pid=mode(options.pid, f"{field}.pid", cri.POD, cri.CONTAINER, cri.NODE),
         ipc=mode(options.ipc, f"{field}.ipc", cri.POD, cri.NODE),
-        cgroup_parent=_cgroup_parent(linux.cgroup_parent, message.metadata.uid, config),
+        cgroup_parent=_cgroup_parent(linux.cgroup_parent, message.metadata),
         user_namespace=ids,
         sysctls=dict(linux.sysctls),
         labels=dict(message.labels),
@@ -110,12 +109,13 @@ def _host_ports(message: cri.PodSandboxConfig) -> tuple[HostPort, ...]:
     return tuple(ports)
 
 
-def _cgroup_parent(asked: str, uid: str, config: Config) -> str:
-    """The kubelet's cgroup, from the root on; a cgroup of our own for callers that name none."""
-    del config
+def _cgroup_parent(asked: str, metadata: cri.PodSandboxMetadata) -> str:
+    """The kubelet's cgroup, from the root on. For callers that name none it is our own, and each sandbox's another:
+    who writes requests by hand gives several pods one uid.
+    """
     if asked in ("", "/"):
-        name = uid if _PLAIN.fullmatch(uid) else hashlib.sha256(uid.encode()).hexdigest()
-        return f"cri-{name}"
+        name = f"{metadata.namespace}_{metadata.name}_{metadata.uid}_{metadata.attempt}"
+        return f"cri-{name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()}"
     field = "config.linux.cgroup_parent"
     if asked.endswith(".slice"):
         raise invalid(field, f"{asked} is a systemd slice, and the cgroup driver here is cgroupfs")

@@ -7,7 +7,6 @@ import time
 
 from grpc import StatusCode
 
-from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.asked import kept, sandbox_request
 from pyrt.cri.container_status import container_status
@@ -25,8 +24,7 @@ from pyrt.runtime.status import SandboxState, SandboxStatus
 class Sandboxes:
     """What a kubelet does with sandboxes. Lists of them are in :mod:`pyrt.cri.listing`."""
 
-    def __init__(self, config: Config, runtime: Runtime, world: World) -> None:
-        self._config = config
+    def __init__(self, runtime: Runtime, world: World) -> None:
         self._runtime = runtime
         self._world = world
 
@@ -46,7 +44,7 @@ class Sandboxes:
         One of the same metadata (with the attempt) that is there is an error, as under containerd; one that is being
         made is waited for, since that is a kubelet which has lost patience and asks again.
         """
-        config = sandbox_config(request.config, request.runtime_handler, self._config)
+        config = sandbox_config(request.config, request.runtime_handler)
         for known in self._world.sandboxes():
             if known.config.metadata == config.metadata and known.state is SandboxState.READY:
                 meta = config.metadata

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
-from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.container_config import container_config, stop_signal
 from pyrt.cri.errors import CriError
@@ -36,7 +35,6 @@ METADATA = {"name": "web", "namespace": "default", "uid": "0b1c"}
 SANDBOX = sandbox_config(
     cri.PodSandboxConfig(metadata=METADATA, log_directory="/var/log/pods/web"),  # type: ignore[arg-type]
     "",
-    Config(),
 )
 IDS = UserNamespace(65536, 65536)
 RANGE = [{"container_id": 0, "host_id": 65536, "length": 65536}]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
-from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.errors import CriError
 from pyrt.cri.sandbox_config import sandbox_config
@@ -22,7 +21,7 @@ RANGE = [{"container_id": 0, "host_id": 65536, "length": 65536}]
 
 
 def translated(handler: str = "", **fields: Any) -> SandboxConfig:
-    return sandbox_config(cri.PodSandboxConfig(**{"metadata": METADATA, **fields}), handler, Config())
+    return sandbox_config(cri.PodSandboxConfig(**{"metadata": METADATA, **fields}), handler)
 
 
 def refused(match: str, handler: str = "", **fields: Any) -> None:
@@ -47,7 +46,7 @@ def test_the_least() -> None:
     assert (config.dns, config.hosts) == (None, None)  # the host's files
     assert (config.network, config.pid, config.ipc) == (NamespaceMode.POD,) * 3
     assert (config.user_namespace, config.privileged) == (None, False)
-    assert config.cgroup_parent == "cri-0b1c"
+    assert config.cgroup_parent == "cri-default_web_0b1c_2"
 
 
 @pytest.mark.parametrize("name", ["name", "namespace", "uid"])
@@ -57,7 +56,7 @@ def test_metadata_is_whole(name: str) -> None:
 
 def test_no_metadata() -> None:
     with pytest.raises(CriError, match=r"config\.metadata"):
-        sandbox_config(cri.PodSandboxConfig(), "", Config())
+        sandbox_config(cri.PodSandboxConfig(), "")
 
 
 def test_handlers() -> None:
@@ -136,7 +135,7 @@ def test_mappings_that_no_kubelet_asks_for(options: dict[str, Any], problem: str
         ("/kubepods/burstable/pod0b1c", "/kubepods/burstable/pod0b1c"),
         ("kubepods/pod0b1c/", "/kubepods/pod0b1c"),
         ("/kubepods//podx/.", "/kubepods/podx"),
-        ("/", "cri-0b1c"),
+        ("/", "cri-default_web_0b1c_2"),
     ],
 )
 def test_cgroup_parents(asked: str, parent: str) -> None:
