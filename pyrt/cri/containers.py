@@ -5,6 +5,7 @@ UpdateContainerResources.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 
 from grpc import StatusCode
@@ -20,12 +21,13 @@ from pyrt.cri.inside import container_info
 from pyrt.cri.resources import resources_of
 from pyrt.cri.services import Handlers
 from pyrt.errors import PyrtError
+from pyrt.ids import ContainerId
 from pyrt.images.merged import has_path
 from pyrt.images.service import ImageService
 from pyrt.images.types import Image
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
-from pyrt.runtime.status import ContainerState, SandboxStatus
+from pyrt.runtime.status import ContainerState, ContainerStatus, SandboxStatus
 
 
 class Containers:
@@ -35,6 +37,8 @@ class Containers:
         self._runtime = runtime
         self._images = images
         self._world = world
+        self._asked: set[ContainerId] = set()
+        """Containers that have got their stop signal."""
 
     def handlers(self) -> Handlers:
         """By method."""
@@ -108,11 +112,22 @@ class Containers:
         once. One that is not there, or does not run, has been stopped.
 
         A caller that hangs up meanwhile (its deadline) leaves the container as it is, with the signal in its mailbox.
+        Who asks again waits again, without a second signal: many programs take that for "now at once".
         """
         container = self._world.find_container(request.container_id)
         if container is not None:
-            await self._runtime.stop_container(container.id, max(request.timeout, 0))
+            await self._stop(container, max(request.timeout, 0))
         return cri.StopContainerResponse()
+
+    async def _stop(self, container: ContainerStatus, seconds: int) -> None:
+        if container.id in self._asked and container.state is ContainerState.RUNNING:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._runtime.wait_container(container.id), seconds)
+            seconds = 0
+        if seconds:
+            self._asked.add(container.id)
+        await self._runtime.stop_container(container.id, seconds)
+        self._asked.discard(container.id)
 
     async def remove(self, request: cri.RemoveContainerRequest) -> cri.RemoveContainerResponse:
         """Remove it; a running one is killed first. One that is not there has been removed. Its log stays: it is the
@@ -121,6 +136,7 @@ class Containers:
         container = self._world.find_container(request.container_id)
         if container is not None:
             await self._runtime.remove_container(container.id)
+            self._asked.discard(container.id)
         return cri.RemoveContainerResponse()
 
     async def status(self, request: cri.ContainerStatusRequest) -> cri.ContainerStatusResponse:

@@ -12,13 +12,19 @@ from pyrt.config import Config
 from pyrt.cri import runtime_pb2 as cri
 from pyrt.cri.sandbox_config import HANDLERS
 from pyrt.cri.services import Handlers
+from pyrt.launch.features import probe
 from pyrt.network.cni import CniNetwork
 
 _KUBELET_API: Final = "0.1.0"
 """What every runtime answers as ``version``: the version of the kubelet's runtime API, which never changed."""
 
-HANDLER_FEATURES: Final = cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
-FEATURES: Final = cri.RuntimeFeatures(supplemental_groups_policy=True)
+FEATURES: Final = cri.RuntimeFeatures(supplemental_groups_policy=True, mount_options=True)
+"""No user namespaces on the host's network (KEP-5607)."""
+
+
+def handler_features() -> cri.RuntimeHandlerFeatures:
+    """A pod with a user namespace needs images on ID-mapped mounts (Linux 5.19 for overlayfs)."""
+    return cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=probe().overlay_idmapped)
 
 
 class Identity:
@@ -50,10 +56,11 @@ class Identity:
             type="NetworkReady", status=found.ready, reason=found.reason, message=found.message
         )
         conditions = [cri.RuntimeCondition(type="RuntimeReady", status=True), network]
+        features = handler_features()
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=conditions),
             info=self._info() if request.verbose else {},
-            runtime_handlers=[cri.RuntimeHandler(name=name, features=HANDLER_FEATURES) for name in HANDLERS],
+            runtime_handlers=[cri.RuntimeHandler(name=name, features=features) for name in HANDLERS],
             features=FEATURES,
         )
 

@@ -124,7 +124,7 @@ def test_who_does_not_listen_is_killed_after_the_timeout(pod, client):
     assert (status.state, status.exit_code) == (cri.CONTAINER_EXITED, 137)
 
 
-def test_a_caller_whose_deadline_passes_kills_nothing(pod, client):
+def test_a_caller_whose_deadline_passes_kills_nothing_and_the_next_one_sends_no_second_signal(pod, client):
     app = pod.start("app", "sh", "-c", "trap 'echo asked' TERM; echo ready; while :; do sleep 0.1; done")
     pod.node.until(lambda: pod.log(app))
     with pytest.raises(grpc.RpcError) as caught:
@@ -132,6 +132,9 @@ def test_a_caller_whose_deadline_passes_kills_nothing(pod, client):
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     pod.node.until(lambda: "asked" in pod.log(app))
     assert pod.container(app).state == cri.CONTAINER_RUNNING
+    client.StopContainer(container_id=app, timeout=1)
+    assert pod.container(app).exit_code == 137
+    assert pod.log(app) == "ready\nasked\n"
 
 
 def test_a_container_that_never_started_is_stopped_already(pod, client):
