@@ -46,7 +46,7 @@ class Layer:
         return self._add(path, tarfile.SYMTYPE, 0o777, linkname=target)
 
     def hardlink(self, path: str, target: str) -> Layer:
-        """Add another name for ``target``, which is in this layer. Its entry repeats the mode: some unpackers set it."""
+        """Add another name for ``target``, which is in this layer. It repeats the mode: some unpackers set it."""
         mode = next(member.mode for member, _ in self.entries if member.name == target)
         return self._add(path, tarfile.LNKTYPE, mode, linkname=target)
 
