@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from pyrt.config import Config
+from pyrt.network.cni.namespaces import drop
 from pyrt.runtime.config import Owner, SandboxConfig
 from tests.integration.runtime.conftest import Host, until
 
@@ -188,4 +189,8 @@ async def kubelet(
     kubelet = Kubelet(msgspec.structs.replace(instance, cni=cni), busybox_root)
     await kubelet.runtime.recover()
     yield kubelet
-    assert await kubelet.cleanup() == []
+    try:
+        assert await kubelet.cleanup() == []
+    finally:
+        for name in kubelet.kept():  # of a test that has failed
+            drop(str(kubelet.config.cni.netns_dir / name))
