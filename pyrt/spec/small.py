@@ -77,8 +77,13 @@ def _plain(value: Any) -> Any:
         found = {}
         for name, default in value._record_.items():
             item = getattr(value, name)
-            usual = default.default_factory() if default.default is records.MISSING else default.default
-            if item != usual or default.default is records.MISSING is default.default_factory:
+            if default.default is not records.MISSING:
+                usual = default.default
+            elif default.default_factory is not records.MISSING:
+                usual = default.default_factory()
+            else:
+                usual = records.MISSING
+            if item != usual:
                 found[type(value)._rename(name)] = _plain(item)
         return found
     if isinstance(value, dict):
@@ -107,9 +112,7 @@ def _unsigned(limit: int) -> Callable[[Any, str], Any]:
         if type(value) is not int:
             raise RefusedError(f"Expected `int`, got `{_kind_of(value)}`", path)
         if not 0 <= value <= limit:
-            raise RefusedError(
-                f"Expected `int` >= 0 and <= {limit}" if limit < 1 << 63 else "Expected `int` >= 0", path
-            )
+            raise RefusedError("Expected `int` >= 0" if value < 0 else f"Expected `int` <= {limit}", path)
         return value
 
     return read
@@ -140,7 +143,7 @@ def _array(item: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     def read(value: Any, path: str) -> Any:
         if type(value) is not list:
             raise RefusedError(f"Expected `array`, got `{_kind_of(value)}`", path)
-        return tuple([item(one, f"{path}[...]") for one in value if one is not None])
+        return tuple([item(one, f"{path}[{index}]") for index, one in enumerate(value) if one is not None])
 
     return read
 
