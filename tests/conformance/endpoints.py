@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from toolchain import ROOT
+from toolchain import ROOT, program
 
 from pyrt.config import Config, dump_config, for_instance
 from pyrt.config.images import Mirror
@@ -125,6 +125,9 @@ def containerd(directory: Path, url: str, mirrored: Sequence[str]) -> Iterator[R
         _answers(runtime)
         yield runtime
     finally:
+        # Only its own plugins know what they have put into the firewall for its pods.
+        crictl = program("cri-tools", "sigs.k8s.io/cri-tools/cmd/crictl")
+        subprocess.run([str(crictl), "-r", runtime.endpoint, "rmp", "--all", "--force"], capture_output=True)
         end(runtime.process)
         _sweep(directory, bridge)
 

@@ -320,7 +320,7 @@ def clean_up(kubelet: Kubelet, plugins_before: bool) -> None:
     """What a kubelet leaves: mounts of volumes, cgroups, links to logs."""
     kubelet.stop()
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for mount in reversed([path for path in mounts if path.startswith(f"{kubelet.directory}/root/")]):
+    for mount in reversed([path for path in mounts if path.startswith(f"{kubelet.directory}/root")]):
         subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
     for hierarchy in hierarchies():
         for directory, _, _ in os.walk(hierarchy / kubelet.cgroup, topdown=False):
