@@ -410,7 +410,8 @@ class PodProcess:
         waiter = self._execs.pop(record.id, None)
         if waiter is not None:
             waiter.set_result(record)
-            self._requests.tell(protocol.target(0, protocol.FORGET, record.id))
+        # Of one that nobody waits for any more as well: its record would stay as long as the pod.
+        self._requests.tell(protocol.target(0, protocol.FORGET, record.id))
 
     def _gone(self) -> PodGoneError:
         return PodGoneError(

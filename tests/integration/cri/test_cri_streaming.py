@@ -361,9 +361,10 @@ def test_the_log_is_reopened(client, pod, node):
 
 
 def state_of(node, pod):
-    """Descriptors of the daemon and of the pod process, and processes in the container."""
+    """Descriptors of the daemon and of the pod process, its records, and processes in the container."""
     counts = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (node.process.pid, pod.process())]
-    return (*counts, len(Path(f"/proc/{pod.process()}/task/{pod.process()}/children").read_text().split()))
+    records = sum(1 for _ in (node.config.paths.run / "pods" / pod.id).rglob("*"))
+    return (*counts, records, len(Path(f"/proc/{pod.process()}/task/{pod.process()}/children").read_text().split()))
 
 
 def test_execs_leave_nothing(client, pod, node):
