@@ -36,7 +36,7 @@ from pyrt.spec import Config, Hooks, Linux
 class Request:
     """What ``create`` and ``run`` are told."""
 
-    __slots__ = ("bundle", "console_socket", "gate", "id", "new_keyring", "pid_file", "pivot", "preserved", "root")
+    __slots__ = ("bundle", "console_socket", "gate", "id", "pid_file", "pidfd_socket", "preserved", "root")
 
     def __init__(self, root: str, id_: str, bundle: Bundle) -> None:
         self.root = root
@@ -46,10 +46,10 @@ class Request:
         """A connected socket that takes the terminal's master."""
         self.pid_file = ""
         self.preserved = 0
+        self.pidfd_socket = ""
+        """Where a listener gets a pidfd of the container's process."""
         self.gate = True
         """Whether somebody else is going to start it."""
-        self.pivot = True
-        self.new_keyring = True
 
 
 class Created:
@@ -170,6 +170,10 @@ def _bring_up(request: Request, config: Config, directory: Directory, state: Sta
     if state.start_time == 0:
         raise LaunchError("the container's process has ended", operation="create")
     directory.write(state)
+    if request.pidfd_socket:
+        from pyrt.oci.console import send_descriptor
+
+        send_descriptor(request.pidfd_socket, player.pidfd)
     if request.pid_file:
         write_pid_file(request.pid_file, player.pid)
 

@@ -7,8 +7,10 @@ from pyrt.oci.console import connect
 from pyrt.oci.creation import Request, create
 from pyrt.oci.errors import OciError
 from pyrt.oci.flags import Options
+from pyrt.oci.log import LOG
 from pyrt.oci.main import Global, exactly
-from pyrt.oci.preserved import preserved_descriptors
+from pyrt.oci.preserved import listening, preserved_descriptors
+from pyrt.spec import replace
 
 USAGE = "<container-id>"
 FLAGS = (
@@ -50,5 +52,12 @@ def request_of(global_: Global, options: Options, id_: str, *, detached: bool) -
     if socket:
         request.console_socket = connect(socket)
     request.pid_file = options.text("pid-file")
+    request.pidfd_socket = options.text("pidfd-socket")
+    passed = listening()
+    if passed:  # sd_listen_fds(3): for whoever is process 1 there
+        told = replace(process, env=(*process.env, f"LISTEN_FDS={passed}", "LISTEN_PID=1"))
+        request.bundle.config = replace(request.bundle.config, process=told)
+    if options.on("no-new-keyring"):
+        LOG.warning("--no-new-keyring: every container has a session keyring of its own")
     request.preserved = preserved_descriptors(options.number("preserve-fds"))
     return request
