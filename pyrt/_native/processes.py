@@ -83,6 +83,26 @@ def memfd(name: str, data: bytes) -> int:
     return fd
 
 
+def memfd_copy(name: str, source: int) -> int:
+    """The same with the contents of a file, which do not pass through this process."""
+    import fcntl
+
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        left = os.fstat(source).st_size
+        while left > 0:
+            copied = os.sendfile(fd, source, None, left)
+            if copied == 0:
+                break
+            left -= copied
+        seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
     """Close the descriptors ``first`` to ``last`` (close_range(2); 4 is CLOSE_RANGE_CLOEXEC)."""
     if lib.sys_close_range(first, last, flags):

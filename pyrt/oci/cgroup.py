@@ -6,6 +6,7 @@ the cgroup that the runtime itself is in (config-linux.md leaves that to the run
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from pyrt.cgroups import CgroupDriver
@@ -72,9 +73,14 @@ def _parents(hierarchies: Hierarchies, own: Mapping[str, str]) -> dict[str, str]
     return found
 
 
+@functools.cache
+def _hierarchies() -> Hierarchies:
+    return detect()
+
+
 def driver(cgroup: Cgroup, hierarchies: Hierarchies | None = None) -> CgroupDriver:
     """What makes and changes the cgroup, by its ``path``."""
-    found = detect() if hierarchies is None else hierarchies
+    found = _hierarchies() if hierarchies is None else hierarchies
     moved = Hierarchies(
         v1=tuple(V1Hierarchy(h.mount_point + cgroup.parent.get(h.mount_point, ""), h.controllers) for h in found.v1),
         unified=None if found.unified is None else found.unified + cgroup.parent.get(found.unified, ""),
@@ -85,7 +91,7 @@ def driver(cgroup: Cgroup, hierarchies: Hierarchies | None = None) -> CgroupDriv
 
 def create(path: str, id_: str, resources: LinuxResources | None) -> tuple[Cgroup, CgroupDriver]:
     """Find the place and the driver. The cgroup is still to be made (:func:`make`)."""
-    hierarchies = detect()
+    hierarchies = _hierarchies()
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         own = own_cgroups(file.read())
     cgroup = locate(path, id_, hierarchies, own)

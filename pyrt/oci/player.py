@@ -17,8 +17,11 @@ PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def sealed_program() -> int:
     """A copy of ``pyrt-init`` in memory that nobody can change (CVE-2019-5736); the caller closes it."""
     try:
-        with open(PROGRAM, "rb") as file:
-            return _native.memfd("pyrt-init", file.read())
+        source = os.open(PROGRAM, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _native.memfd_copy("pyrt-init", source)
+        finally:
+            os.close(source)
     except OSError as error:
         raise OciError(operation=f"read {PROGRAM}", errno=error.errno) from error
 
