@@ -8,7 +8,10 @@ from pyrt.launch.errors import LaunchError
 from pyrt.launch.features import Features
 from pyrt.launch.operations import Operation
 from pyrt.launch.plan import FdSource
-from pyrt.records import dataclass, field
+from pyrt.records import TYPE_CHECKING, dataclass, field
+
+if TYPE_CHECKING:
+    from pyrt.launch.own_users import IdMaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,8 @@ class ExecContext:
     """How many descriptors from 3 on the program gets."""
     program: str = ""
     """What is executed, if that is not the first of the arguments (hooks)."""
-    user_namespace: UserNamespace | None = None
-    """The pod's."""
+    user_namespace: UserNamespace | IdMaps | None = None
+    """The pod's, or the container's own."""
     hidden: bool = False
     """Somebody in there may trace any process: see :mod:`pyrt.launch.hidden`. Not with a user namespace, whose
     capabilities do not reach so far."""

@@ -54,8 +54,11 @@ from pyrt.launch.process import become, labels, limits, oom_score, personality
 from pyrt.launch.rootfs import enter_root, mount_layers, mount_overlay
 from pyrt.launch.sysctls import sysctls
 from pyrt.launch.table import CONSOLE, TARGET, FdTable
-from pyrt.records import dataclass, field
+from pyrt.records import TYPE_CHECKING, dataclass, field
 from pyrt.spec import Config, Linux, Mount, Process
+
+if TYPE_CHECKING:
+    from pyrt.launch.own_users import IdMaps
 
 _BEGIN = Block.of(Umask(0), Dumpable(0))
 FIND = Block.of(UserNamespaceOfNetwork(USERNS))
@@ -135,7 +138,7 @@ def compile_mapped_container(spec: Config, context: ContainerContext) -> Plan:
 
 
 def _with_the_hosts_rights(
-    process: Process, linux: Linux, context: ContainerContext | ExecContext, ids: UserNamespace
+    process: Process, linux: Linux, context: ContainerContext | ExecContext, ids: UserNamespace | IdMaps
 ) -> list[Operation | Block]:
     """What root of a user namespace may not do: it is passed on to the program, across the second birth too."""
     ops: list[Operation | Block] = []
@@ -223,7 +226,15 @@ def compile_mapped_exec(process: Process, linux: Linux, context: ExecContext) ->
         rows, columns = (size.height & 0xFFFF, size.width & 0xFFFF) if size is not None else (0, 0)
         ops += [_HOLD_ROOT, Terminal(fds.add(CONSOLE), ROOT, "/dev/pts/ptmx", NO_FD, "", rows, columns)]
     ops += personality(linux.personality)
-    last, warnings = become(process, linux.seccomp, context.features, give_stdio=False, wait=False)
+    last, warnings = become(
+        process,
+        linux.seccomp,
+        context.features,
+        give_stdio=False,
+        wait=False,
+        preserved=context.preserved,
+        program=context.program,
+    )
     return Plan(
         (*ops, *last),
         fds.sources(),

@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import ExitStack, suppress
 
+from pyrt import records
 from pyrt.errors import PyrtError
 from pyrt.launch import (
     CgroupPlace,
@@ -31,6 +32,9 @@ from pyrt.oci.player import Player, launch
 from pyrt.oci.state import CONFIG, SOCKET, Directory, State
 from pyrt.oci.status import CREATED, CREATING, oci_state, start_time
 from pyrt.spec import Config, Hooks, Linux
+
+if records.TYPE_CHECKING:
+    from typing import Any
 
 
 class Request:
@@ -122,6 +126,19 @@ def compile_plan(bundle: Bundle, state: State, request: Request, gate: int) -> P
 def place_of(state: State) -> CgroupPlace:
     """For the launch layer."""
     return CgroupPlace(tuple(state.cgroup.tasks), state.cgroup.directory, tuple(state.cgroup.mount_points))
+
+
+def users_of(state: State, linux: Linux) -> dict[str, Any]:
+    """What an :class:`pyrt.launch.ExecContext` says of the container's user namespace, which it is to join."""
+    if not state.user_namespace:
+        return {}
+    from pyrt.launch.own_users import IdMaps
+
+    # One that was joined by its path has mappings of its own, which the bundle need not repeat.
+    return {
+        "user_namespace": IdMaps(linux.uid_mappings, linux.gid_mappings),
+        "give_stdio": bool(linux.uid_mappings),
+    }
 
 
 def _launch(request: Request, directory: Directory, state: State, undo: ExitStack) -> Player:

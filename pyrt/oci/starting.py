@@ -72,14 +72,19 @@ def run_start_container(directory: Directory, state: State) -> None:
     """StartContainer hooks: in the container, as its process."""
     from pyrt.launch import ExecContext, PodSupplied, probe
     from pyrt.oci import hooks as running
-    from pyrt.oci.creation import place_of, read_config
+    from pyrt.oci.creation import place_of, read_config, users_of
     from pyrt.spec import Linux
 
     config = read_config(directory)
     assert config.hooks is not None
     assert config.process is not None
+    linux = config.linux or Linux()
     context = ExecContext(
-        namespaces=state.namespaces, target=PodSupplied("container"), cgroup=place_of(state), features=probe()
+        namespaces=state.namespaces,
+        target=PodSupplied("container"),
+        cgroup=place_of(state),
+        features=probe(),
+        **users_of(state, linux),
     )
     running.run_in_container(
         "startContainer",
@@ -87,7 +92,7 @@ def run_start_container(directory: Directory, state: State) -> None:
         oci_state(directory, state, CREATED),
         state.pid,
         config.process,
-        config.linux or Linux(),
+        linux,
         context,
     )
 

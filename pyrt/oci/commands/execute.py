@@ -9,7 +9,7 @@ from pyrt.launch import ExecContext, LaunchError, Plan, PodSupplied, compile_exe
 from pyrt.oci import foreground
 from pyrt.oci.bundle import check_process
 from pyrt.oci.console import connect, send_descriptor
-from pyrt.oci.creation import place_of, read_config, write_pid_file
+from pyrt.oci.creation import place_of, read_config, users_of, write_pid_file
 from pyrt.oci.errors import NotRunningError, OciError
 from pyrt.oci.flags import Options
 from pyrt.oci.log import LOG
@@ -124,14 +124,16 @@ def compile_plan(state: State, config: Config, process: Process, cgroups: list[s
         from pyrt.oci.subcgroups import below
 
         place = below(place, cgroups)
+    linux = config.linux or Linux()
     context = ExecContext(
         namespaces=state.namespaces,
         target=PodSupplied("container"),
         cgroup=place,
         features=probe(),
         preserved=preserved,
+        **users_of(state, linux),
     )
-    return compile_exec(process, config.linux or Linux(), context)
+    return compile_exec(process, linux, context)
 
 
 def _process(options: Options, config: Config, arguments: list[str]) -> Process:

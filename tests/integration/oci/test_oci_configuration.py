@@ -62,6 +62,11 @@ def test_a_user_namespace(runtime):
     status = Path(f"/proc/{runtime.state(id_)['pid']}/status").read_text()
     assert "Uid:\t100000\t" in status
     assert "Gid:\t200000\t" in status
+    inside = runtime("exec", "--user", "5", id_, "sh", "-c", "id; cat /proc/self/uid_map; readlink /proc/self/ns/user")
+    first, mapping, link = inside.stdout.splitlines()
+    assert first == "uid=5 gid=0"
+    assert mapping.split() == ["0", "100000", "1000"]
+    assert link != os.readlink("/proc/self/ns/user")
 
 
 def test_a_time_namespace(runtime):
