@@ -18,6 +18,7 @@ from pyrt.cri.container_status import container_status
 from pyrt.cri.errors import CriError, invalid, not_found
 from pyrt.cri.identity import World
 from pyrt.cri.inside import container_info
+from pyrt.cri.listing import Lines
 from pyrt.cri.resources import resources_of
 from pyrt.cri.services import Handlers
 from pyrt.errors import PyrtError
@@ -27,7 +28,7 @@ from pyrt.images.service import ImageService
 from pyrt.images.types import Image
 from pyrt.runtime import Runtime
 from pyrt.runtime.config import ContainerConfig
-from pyrt.runtime.status import ContainerState, ContainerStatus, SandboxStatus
+from pyrt.runtime.status import ContainerState, ContainerStatus, EventKind, RuntimeEvent, SandboxStatus
 
 
 class Containers:
@@ -39,6 +40,8 @@ class Containers:
         self._world = world
         self._asked: set[ContainerId] = set()
         """Containers that have got their stop signal."""
+        self._statuses: Lines[ContainerStatus] = Lines(self._message)
+        runtime.subscribe(self._on_event)
 
     def handlers(self) -> Handlers:
         """By method."""
@@ -136,22 +139,28 @@ class Containers:
         container = self._world.find_container(request.container_id)
         if container is not None:
             await self._runtime.remove_container(container.id)
-            self._asked.discard(container.id)
         return cri.RemoveContainerResponse()
 
-    async def status(self, request: cri.ContainerStatusRequest) -> cri.ContainerStatusResponse:
-        """One container."""
+    def _on_event(self, event: RuntimeEvent) -> None:
+        if event.kind is EventKind.DELETED and event.container_id is not None:
+            self._statuses.forget(event.container_id)
+            self._asked.discard(event.container_id)
+
+    def _message(self, container: ContainerStatus) -> cri.ContainerStatus:
+        return container_status(container, self._world.sandbox_of(container).config)
+
+    async def status(self, request: cri.ContainerStatusRequest) -> cri.ContainerStatusResponse | bytes:
+        """One container. A status changes with the state and the limits alone, so it is kept in its encoded form: the
+        only field of the answer.
+        """
         container = self._world.container(request.container_id)
-        answer = cri.ContainerStatusResponse(
-            status=container_status(container, self._world.sandbox_of(container).config)
-        )
-        if request.verbose:
-            try:
-                spec = self._runtime.container_spec(container.id)
-            except (PyrtError, OSError):  # what it names on the host is gone (a seccomp profile)
-                spec = None
-            answer.info.update(container_info(container, spec))
-        return answer
+        if not request.verbose:
+            return self._statuses.line(container)
+        try:
+            spec = self._runtime.container_spec(container.id)
+        except (PyrtError, OSError):  # what it names on the host is gone (a seccomp profile)
+            spec = None
+        return cri.ContainerStatusResponse(status=self._message(container), info=container_info(container, spec))
 
     async def update_resources(
         self, request: cri.UpdateContainerResourcesRequest
