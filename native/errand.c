@@ -28,6 +28,7 @@ struct errand {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t begun = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 static struct errand *first, **last = &first;
+static bool busy; /* somebody carries one out: they are done one after the other */
 
 /* Takes the descriptor. */
 static int write_value(int fd, const char *value, size_t len)
@@ -95,16 +96,25 @@ static int run(struct errand *e)
 	return err;
 }
 
-/* With the lock held, which is given back meanwhile. */
-static void carry_out(struct errand *e)
+/* The first one. With the lock held, which is given back meanwhile. */
+static void carry_out(void)
 {
+	struct errand *e = first;
+
+	first = e->next;
+	if (!first)
+		last = &first;
 	e->state = UNDER_WAY;
+	busy = true;
 	pthread_mutex_unlock(&lock);
 	int err = run(e);
 	pthread_mutex_lock(&lock);
 	e->err = err;
 	e->state = DONE;
+	busy = false;
 	pthread_cond_broadcast(&done);
+	if (first)
+		pthread_cond_signal(&begun);
 }
 
 static void *serve(void *unused)
@@ -112,13 +122,9 @@ static void *serve(void *unused)
 	(void)unused;
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (!first)
+		while (!first || busy)
 			pthread_cond_wait(&begun, &lock);
-		struct errand *e = first;
-		first = e->next;
-		if (!first)
-			last = &first;
-		carry_out(e);
+		carry_out();
 	}
 	return NULL;
 }
@@ -177,16 +183,12 @@ struct errand *errand_begin_files(const char *steps, size_t len, unsigned attrib
 int errand_wait(struct errand *e, int *fd)
 {
 	pthread_mutex_lock(&lock);
-	/* In order: those before it too, when nobody has come to them. */
-	while (e->state == WAITING && first) {
-		struct errand *next = first;
-		first = next->next;
-		if (!first)
-			last = &first;
-		carry_out(next);
+	while (e->state != DONE) {
+		if (!busy && first)
+			carry_out(); /* it, or one before it */
+		else
+			pthread_cond_wait(&done, &lock);
 	}
-	while (e->state != DONE)
-		pthread_cond_wait(&done, &lock);
 	pthread_mutex_unlock(&lock);
 	int err = e->err;
 	if (err != 0 && e->mount >= 0)
