@@ -41,6 +41,7 @@ def load(path: str, file: str = "") -> Bundle:
     if config.process is None:
         raise OciError("process property must not be empty")
     check_process(config.process)
+    _refuse_unsupported(config)
     if config.root is None or not config.root.path:
         raise OciError("root must be specified")
     rootfs = os.path.realpath(os.path.join(path, config.root.path))
@@ -66,6 +67,20 @@ def _check_version(version: str) -> None:
         raise OciError(f"{version!r} is not a semantic version", operation="ociVersion")
     if int(words[0]) > 1:
         raise OciError(f"version {version} of the runtime specification is not supported", operation="ociVersion")
+
+
+def _refuse_unsupported(config: Config) -> None:
+    """Nothing that was asked for is passed over. Raises :class:`OciError` with the field's name."""
+    linux = config.linux
+    asked = (
+        ("linux.netDevices", linux is not None and bool(linux.net_devices)),
+        ("linux.intelRdt", linux is not None and linux.intel_rdt is not None),
+        ("linux.memoryPolicy", linux is not None and linux.memory_policy is not None),
+        ("process.execCPUAffinity", config.process is not None and config.process.exec_cpu_affinity is not None),
+    )
+    for field, there in asked:
+        if there:
+            raise OciError("not supported", operation=field)
 
 
 def check_process(process: Process) -> None:
