@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--focus", action="append", default=[], help="only specs that match this regular expression")
     parser.add_argument("--nodes", type=int, default=4, help="how many specs at a time (default: 4)")
     parser.add_argument("--critest", type=Path, help="a critest that was built elsewhere, of another version")
+    parser.add_argument("--websocket", action="store_true", help="stream over WebSocket instead of SPDY")
     parser.add_argument("--benchmark", action="store_true", help="measure pyrt and containerd instead")
     parser.add_argument("--json", type=Path, help="with --benchmark: write the rows as JSON lines into this file too")
     arguments = parser.parse_args()
@@ -88,6 +89,7 @@ def _specs(runtime: endpoints.Runtime, arguments: argparse.Namespace, reports: P
         *(f"--skip={expression}" for expression in skips),
         *(f"--focus={expression}" for expression in arguments.focus),
         *(str(suite), "--", f"-runtime-endpoint={runtime.endpoint}", f"-image-endpoint={runtime.endpoint}"),
+        *(f"-websocket-{what}" for what in ("exec", "attach", "portforward") if arguments.websocket),
     ]
     started = time.monotonic()
     log = reports / "critest.out"
