@@ -2,8 +2,8 @@
 
 import pytest
 
-from pyrt.cgroups.detect import Hierarchies, V1Hierarchy
 from pyrt import quickjson
+from pyrt.cgroups.detect import Hierarchies, V1Hierarchy
 from pyrt.oci import cgroup
 from pyrt.oci.commands.features import document
 from pyrt.oci.commands.update import bytes_of
