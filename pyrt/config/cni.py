@@ -23,8 +23,8 @@ class Cni(Section, frozen=True, kw_only=True):
     max_conf_num: int = 1
     """How many files count: the second gives pods an eth1, and so on. 0: all."""
     conf_template: Path | None = None
-    """A Go template from which ``10-pyrt.conflist`` in conf_dir is written when the kubelet tells the pod CIDR and there
-    is no configuration."""
+    """A Go template from which ``10-pyrt.conflist`` in conf_dir is written when the kubelet tells the pod CIDR and
+    there is no configuration."""
     ip_preference: Literal["ipv4", "ipv6", "cni"] = "ipv4"
     """Which of a pod's addresses is its first. cni: the order in which the plugins named them."""
     plugin_timeout_seconds: int = 60

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,16 +95,25 @@ class Daemon:
 
     def watch(self) -> Iterator[tuple[str, Pod]]:
         """Every event from now on; the connection is open when this returns."""
+        lines = self.watch_lines()
+
+        def events() -> Iterator[tuple[str, Pod]]:
+            for line in lines:
+                event = json.loads(line)
+                yield event["type"], event["object"]
+
+        return events()
+
+    def watch_lines(self) -> Generator[bytes, None, None]:
+        """The same, not decoded."""
         version = self.api.get(PODS)["metadata"]["resourceVersion"]
         response = self.api.open("GET", PODS, {"watch": True, "resourceVersion": version})
 
-        def events() -> Iterator[tuple[str, Pod]]:
+        def lines() -> Generator[bytes, None, None]:
             with response:
-                for line in response.lines():
-                    event = json.loads(line)
-                    yield event["type"], event["object"]
+                yield from response.lines()
 
-        return events()
+        return lines()
 
     def create(self, manifest: Pod) -> None:
         self.api.call("POST", PODS, body=manifest)
