@@ -364,10 +364,9 @@ class PodProcess:
         """
         number = IPv6Address(address) if ":" in address else IPv4Address(address)
         family = socket.AF_INET6 if number.version == 6 else socket.AF_INET
-        fd = await self._requests.request(
-            lambda seq: protocol.connect(seq, family, number.packed, port, max(1, round(timeout * 1000))), _descriptor
+        return await self._requests.request(
+            lambda seq: protocol.connect(seq, family, number.packed, port, max(1, round(timeout * 1000))), _connection
         )
-        return socket.socket(fileno=fd)
 
     async def list_processes(self) -> dict[str, ProcessItem]:
         """Every container and exec that was not forgotten, by id."""
@@ -463,5 +462,6 @@ def _started_exec(reply: Reply, fds: list[int]) -> tuple[StartedProcess, int]:
     return _started(reply, fds), fds[0] if fds else -1
 
 
-def _descriptor(_reply: Reply, fds: list[int]) -> int:
-    return fds[0]
+def _connection(_reply: Reply, fds: list[int]) -> socket.socket:
+    """An object at once: who asked may be cancelled before the answer reaches it, and then it closes itself."""
+    return socket.socket(fileno=fds[0])

@@ -43,11 +43,14 @@ async def serve(frames: Frames, protocol: ChannelProtocol, ports: Sequence[int],
     finally:
         for task in (client, *carriers):
             task.cancel()
-        await asyncio.gather(client, *carriers, return_exceptions=True)
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-            await everything
-        for forward in forwards:
-            forward.close()
+        try:
+            # A client that goes now has this cancelled: then it ends by CancelledError, when all of them have ended.
+            await asyncio.gather(client, *carriers, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await everything
+        finally:
+            for forward in forwards:
+                forward.close()
 
 
 async def _from_client(frames: Frames, protocol: ChannelProtocol, forwards: Sequence[_Forward]) -> None:
@@ -107,5 +110,6 @@ class _Forward:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        """Let go of the pod's side; nobody uses it any more."""
         if self._socket is not None:
             self._socket.close()

@@ -173,8 +173,10 @@ def test_what_cannot_be_one_is_told_and_harms_nobody(daemon, manifests, change, 
 
     daemon.until(lambda: any(text.startswith(message) for text in faults()))
     assert f"{directory}/bad.yaml: {message}" in daemon.log.read_text()
-    events = daemon.call("GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.kind=Node")["items"]
-    assert any(f"bad.yaml: {message}" in event["message"] for event in events)
+    target = "/api/v1/namespaces/default/events?fieldSelector=involvedObject.kind=Node"
+    daemon.until(
+        lambda: any(f"bad.yaml: {message}" in event["message"] for event in daemon.call("GET", target)["items"])
+    )
     write(directory, "good.yaml", make_pod("good", FOREVER))
     daemon.running(mirror(daemon, "good"))
 
