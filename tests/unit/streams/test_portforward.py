@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
 from pyrt.streams.channels import PORT_FORWARD
 from pyrt.streams.portforward import serve
 
@@ -15,6 +17,8 @@ class Client:
     def __init__(self) -> None:
         self.sent: list[bytes | str] = []
         self.gone = asyncio.Event()
+        self.heard = asyncio.Event()
+        """What the pod sent has come."""
 
     async def receive(self) -> bytes | str | None:
         await self.gone.wait()
@@ -22,9 +26,12 @@ class Client:
 
     async def send(self, data: bytes | str) -> None:
         self.sent.append(data)
+        if data == b"\0pong":
+            self.heard.set()
 
 
-async def test_cancelled_while_it_ends() -> None:
+@pytest.mark.parametrize("later", range(8))
+async def test_cancelled_while_it_ends(later: int) -> None:
     """The client hangs up, which ends the forwarding; then the server hears of it, and cancels what is ending."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -35,11 +42,11 @@ async def test_cancelled_while_it_ends() -> None:
         return ours
 
     task = asyncio.create_task(serve(client, PORT_FORWARD["v4.channel.k8s.io"], [80], connect))  # type: ignore[arg-type]
-    while len(client.sent) < 3:
-        await asyncio.sleep(0)
+    await client.heard.wait()
     client.gone.set()
-    while not task.done():
-        task.cancel()
+    for _ in range(later):
         await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     assert ours.fileno() == -1
     theirs.close()
