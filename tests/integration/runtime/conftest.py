@@ -111,6 +111,12 @@ class Host:
         lines = self.log_file(container_id).read_text().splitlines()
         return "\n".join(line.split(" ", 3)[3] for line in lines)
 
+    async def output_of(self, container_id: ContainerId, *, lines: int) -> str:
+        """The same of a container that runs, when it has printed so many lines."""
+        log = self.log_file(container_id)
+        await until(lambda: log.exists() and log.read_text().count("\n") >= lines)
+        return self.output(container_id)
+
     async def inside(self, container_id: ContainerId, *command: str) -> str:
         """What a command prints in a running container; it must end well."""
         result = await self.runtime.exec_sync(container_id, command)
