@@ -194,7 +194,7 @@ async def test_the_cgroup_is_read_only_and_ends_at_the_container(host: Host, arm
     the kernel runs on the host. One that can write to its own could lift its limits.
     """
     script = """
-    find /sys/fs/cgroup -name release_agent -o -name 'cgroup.event_control' | head -1
+    exec 2>&1; find /sys/fs/cgroup -name release_agent -o -name 'cgroup.event_control' | head -1
     for f in $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs -o -maxdepth 2 -name 'memory.limit_in_bytes' \
         -o -maxdepth 2 -name memory.max -o -maxdepth 2 -name notify_on_release -o -maxdepth 2 -name devices.allow); do
         attack writes $f
@@ -215,7 +215,7 @@ async def test_the_cgroup_is_read_only_and_ends_at_the_container(host: Host, arm
 async def test_a_user_namespace_gives_no_cgroup_and_no_mount(host: Host, armed: Image) -> None:
     """CVE-2022-0492 and 2022-0185 without a filter: root in a user namespace of its own mounts what it can."""
     inner = """
-    echo inside; busybox mount -t cgroup -o memory c /tmp && busybox mount -t cgroup -o rdma c /tmp
+    exec 2>&1; echo inside; busybox mount -t cgroup -o memory c /tmp && busybox mount -t cgroup -o rdma c /tmp
     echo x > /tmp/release_agent; busybox mount -t proc proc /proc && cat /proc/1/comm
     echo x > /proc/sys/kernel/core_pattern; busybox umount /sys/firmware; echo done
     """
@@ -243,7 +243,7 @@ async def test_devices_of_the_host(host: Host, armed: Image) -> None:
         f"for d in / /dev /dev/shm; do mknod $d/n{i} {kind} {major} {minor}; dd if=$d/n{i} of=/dev/null count=1; done"
         for i, (kind, major, minor) in enumerate(nodes)
     )
-    _, output = await host.run("sh", "-c", script + "; echo done", image=armed, security=UNCONFINED)
+    _, output = await host.run("sh", "-c", f"exec 2>&1; {script}; echo done", image=armed, security=UNCONFINED)
     assert "records in" not in output
     assert output.endswith("done")
 
