@@ -31,7 +31,8 @@ def test_a_deadline_ends_everything_with_hooks_and_grace(daemon, name, pod, shel
 def test_who_does_not_listen_is_killed_when_the_grace_is_over(daemon, name, pod):
     text = "trap '' TERM; while :; do sleep 0.05; done"
     daemon.apply(pod(text, activeDeadlineSeconds=1, terminationGracePeriodSeconds=1))
-    found = daemon.wait_for(name, lambda p: "terminated" in container(p, "app")["state"])
+    daemon.state(name, "app", "terminated")
+    found = daemon.get(name)
     assert (ended(found)["exitCode"], ended(found)["reason"]) == (137, "Error")
     assert ended(found)["startedAt"] < ended(found)["finishedAt"]
 
@@ -42,7 +43,8 @@ def test_a_stop_signal_of_ones_own(daemon, name, pod):
     daemon.apply(pod(text, container=fields, os={"name": "linux"}, activeDeadlineSeconds=1))
     daemon.running(name)
     assert container(daemon.get(name), "app")["stopSignal"] == "SIGUSR1"
-    found = daemon.wait_for(name, lambda p: "terminated" in container(p, "app")["state"])
+    daemon.state(name, "app", "terminated")
+    found = daemon.get(name)
     assert ended(found)["exitCode"] == 7
 
 
