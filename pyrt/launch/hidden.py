@@ -57,7 +57,13 @@ def compile_hidden_exec(process: Process, linux: Linux, context: ExecContext) ->
     ops += limits(process)
     ops += personality(linux.personality)
     last, warnings = become(
-        process, linux.seccomp, context.features, give_stdio=context.give_stdio, wait=False, hidden=True
+        process,
+        linux.seccomp,
+        context.features,
+        give_stdio=context.give_stdio,
+        wait=False,
+        hidden=True,
+        program=context.program,
     )
     return Plan(
         (*ops, *last),

@@ -31,7 +31,7 @@ from pyrt.oci.namespaces import not_of_host
 from pyrt.oci.player import Player, launch
 from pyrt.oci.state import CONFIG, SOCKET, Directory, State
 from pyrt.oci.status import CREATED, CREATING, oci_state, start_time
-from pyrt.spec import Config, Hooks, Linux
+from pyrt.spec import Config, Hooks, Linux, replace
 
 if records.TYPE_CHECKING:
     from typing import Any
@@ -110,10 +110,15 @@ def compile_plan(bundle: Bundle, state: State, request: Request, gate: int) -> P
     """The container's plan. Raises :class:`LaunchError`."""
     config = bundle.config
     hooks = config.hooks or Hooks()
+    features = probe()
+    if config.process is not None and config.process.apparmor_profile:
+        from pyrt.oci.confinement import enforceable
+
+        config = replace(config, process=enforceable(config.process, features, warn=not state.pid))
     context = ContainerContext(
         DirectoryRoot(bundle.rootfs),
         cgroup=place_of(state),
-        features=probe(),
+        features=features,
         wait=True,
         gate=GivenFd(gate, "start") if gate >= 0 else None,
         wait_before_pivot=bool(hooks.prestart or hooks.create_runtime or hooks.create_container),

@@ -43,7 +43,7 @@ class Player:
         Raises :class:`LaunchError`: it could not go on.
         """
         stop = read_stop(self._report, self.plan)
-        if self.plan.birth_flags and self.pid and (born := _native.born(self._page)) and born != self.pid:
+        if self.pid and (born := _native.born(self._page)) and born != self.pid:
             os.waitpid(self.pid, 0)  # the one that the second birth has replaced
             os.close(self.pidfd)
             self.pid, self.pidfd = born, _native.pidfd_open(born)

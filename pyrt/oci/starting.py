@@ -72,6 +72,7 @@ def run_start_container(directory: Directory, state: State) -> None:
     """StartContainer hooks: in the container, as its process."""
     from pyrt.launch import ExecContext, PodSupplied, probe
     from pyrt.oci import hooks as running
+    from pyrt.oci.confinement import enforceable
     from pyrt.oci.creation import place_of, read_config, users_of
     from pyrt.spec import Linux
 
@@ -79,11 +80,12 @@ def run_start_container(directory: Directory, state: State) -> None:
     assert config.hooks is not None
     assert config.process is not None
     linux = config.linux or Linux()
+    features = probe()
     context = ExecContext(
         namespaces=state.namespaces,
         target=PodSupplied("container"),
         cgroup=place_of(state),
-        features=probe(),
+        features=features,
         **users_of(state, linux),
     )
     running.run_in_container(
@@ -91,7 +93,7 @@ def run_start_container(directory: Directory, state: State) -> None:
         config.hooks.start_container,
         oci_state(directory, state, CREATED),
         state.pid,
-        config.process,
+        enforceable(config.process, features, warn=False),
         linux,
         context,
     )

@@ -53,6 +53,7 @@ class State:
         "pid",
         "rootfs",
         "start_time",
+        "tracer",
         "user_namespace",
     )
 
@@ -71,6 +72,8 @@ class State:
         self.namespaces = 0
         """CLONE_NEW* of those that are not the host's."""
         self.user_namespace = False
+        self.tracer = False
+        """Whether a process with CAP_SYS_PTRACE has been let in that the configuration does not speak of."""
         self.has_hooks = False
         self.owns_cgroup = True
         """Whether it was made for the container, and goes with it."""
@@ -88,7 +91,9 @@ class State:
         fields = quickjson.loads(text)
         state = State("", "", "", "", {})
         for name in State.__slots__:
-            if name != "cgroup":
+            if name == "tracer":
+                state.tracer = fields.get(name, False)  # containers of an older version have none
+            elif name != "cgroup":
                 setattr(state, name, fields[name])
         state.cgroup = Cgroup(**fields["cgroup"])
         return state

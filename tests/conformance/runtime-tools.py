@@ -37,7 +37,6 @@ KNOWN = {
     "linux_cgroups_relative_memory": "asks for a limit of kernel memory, which Linux no longer has",
     "linux_cgroups_network": "asks for net_cls and net_prio, which this machine has not",
     "linux_cgroups_relative_network": "asks for net_cls and net_prio, which this machine has not",
-    "linux_process_apparmor_profile": "asks for an AppArmor profile: refused where the kernel has no AppArmor",
     "misc_props": "starts a program that it has not put into its bundle",
     "pidfile": "kills a process that has ended, and wants that to succeed",
     "poststart_fail": "wants a failed poststart hook to be passed over, as runtime-spec 1.0 did",

@@ -18,6 +18,7 @@ from pyrt.oci.player import Player, launch
 from pyrt.oci.preserved import preserved_descriptors
 from pyrt.oci.state import Directory, State
 from pyrt.oci.status import PAUSED, STOPPED, alive, status
+from pyrt.oci.tracers import has_to_hide, remember, traces
 from pyrt.spec import Config, Linux, LinuxCapabilities, Process, SpecError, User, decode_process, replace
 
 USAGE = "<container-id> <command> [command options]  || -p process.json <container-id>"
@@ -81,6 +82,8 @@ def _run(global_: Global, options: Options, id_: str, arguments: list[str]) -> i
             console = Console()
             console_fd = console.given
     preserved = preserved_descriptors(options.number("preserve-fds"))
+    if traces(process.capabilities) and not has_to_hide(state, config):
+        remember(directory)
     player = _launch(state, config, process, options, console_fd, preserved)
     try:
         player.next_stop()
@@ -125,15 +128,33 @@ def compile_plan(state: State, config: Config, process: Process, cgroups: list[s
 
         place = below(place, cgroups)
     linux = config.linux or Linux()
+    features = probe()
+    if process.apparmor_profile:
+        from pyrt.oci.confinement import enforceable
+
+        process = enforceable(process, features, warn=True)
     context = ExecContext(
         namespaces=state.namespaces,
         target=PodSupplied("container"),
         cgroup=place,
-        features=probe(),
+        features=features,
         preserved=preserved,
+        hidden=_hidden(state, config, preserved),
         **users_of(state, linux),
     )
     return compile_exec(process, linux, context)
+
+
+def _hidden(state: State, config: Config, preserved: int) -> bool:
+    """Whoever hides lets go of every descriptor. Raises :class:`OciError` if it was to keep some."""
+    if not has_to_hide(state, config):
+        return False
+    if not preserved:
+        return True
+    capabilities = None if config.process is None else config.process.capabilities
+    if capabilities is not None and "CAP_SYS_ADMIN" in capabilities.permitted:
+        return False  # which is root on the host, whoever comes in
+    raise OciError("cannot keep descriptors (--preserve-fds) beside processes with CAP_SYS_PTRACE")
 
 
 def _process(options: Options, config: Config, arguments: list[str]) -> Process:

@@ -100,6 +100,14 @@ def test_its_executable_cannot_be_overwritten(runtime):
         os.open(f"/proc/{pid}/exe", os.O_WRONLY)
 
 
+def test_a_profile_without_apparmor_is_told_of(runtime):
+    if Path("/sys/module/apparmor/parameters/enabled").exists():
+        pytest.skip("this kernel has AppArmor")
+    runtime.config["process"]["apparmorProfile"] = "acme_secure_profile"
+    done = runtime.run("/bin/true")
+    assert "no AppArmor: profile acme_secure_profile is not enforced" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
