@@ -100,7 +100,7 @@ def compile_container(spec: Config, context: ContainerContext) -> Plan:
     else:
         ops += detached_root(context, fds)
     ops += [mount_layers(image.path, image.layers, context.features) for image in context.layered]
-    ops += _filesystem(spec, linux, process, context, fds, own_cgroup=own_cgroup)
+    ops += _filesystem(spec, linux, process, context, fds, own_cgroup=own_cgroup, attached=mounts_apart)
     if context.wait_before_pivot:
         ops.append(_HOOKS)
     if mounts_apart:
@@ -215,7 +215,14 @@ def names(spec: Config, namespaces: Mapping[str, LinuxNamespace]) -> list[Operat
 
 
 def _filesystem(
-    spec: Config, linux: Linux, process: Process, context: ContainerContext, fds: FdTable, *, own_cgroup: bool
+    spec: Config,
+    linux: Linux,
+    process: Process,
+    context: ContainerContext,
+    fds: FdTable,
+    *,
+    own_cgroup: bool,
+    attached: bool,
 ) -> list[Operation | Block]:
     ops: list[Operation | Block] = []
     has_proc = makes_dev = binds_proc = False
@@ -226,7 +233,7 @@ def _filesystem(
             ops += _others_proc(options, context, fds)
             binds_proc = True
             continue
-        ops += compile_mount(mount, context, fds, own_cgroup=own_cgroup)
+        ops += compile_mount(mount, context, fds, own_cgroup=own_cgroup, attached=attached)
         bind = is_bind(mount, options)
         makes_dev = makes_dev or (target == "/dev" and not bind)
         has_proc = has_proc or (target == "/proc" and mount.type == "proc" and not bind)

@@ -53,9 +53,11 @@ def is_bind(mount: Mount, options: MountOptions) -> bool:
 
 
 def compile_mount(
-    mount: Mount, context: ContainerContext, fds: FdTable, *, own_cgroup: bool
+    mount: Mount, context: ContainerContext, fds: FdTable, *, own_cgroup: bool, attached: bool = True
 ) -> list[Operation | Block]:
-    """The operations of one mount."""
+    """The operations of one mount. ``attached``: in a mount namespace, and not in a tree without one, in which mounts
+    cannot be changed once they are made.
+    """
     target = normalized(mount.destination)
     source = context.sources.get(mount.destination, _NO_SOURCE)
     if mount.uid_mappings or mount.gid_mappings:
@@ -68,7 +70,7 @@ def compile_mount(
     if is_bind(mount, options):
         return _bind(mount, target, options, source, fds)
     if mount.type in ("cgroup", "cgroup2"):
-        return _cgroup(target, options, context.cgroup, own_cgroup=own_cgroup)
+        return _cgroup(target, options, context.cgroup, own_cgroup=own_cgroup, attached=attached)
     return _new(mount, target, options, source)
 
 
@@ -135,11 +137,13 @@ def _bind(
     return [Bind(*where, ROOT, target, flags, set_, clear, options.propagation, note)]
 
 
-def _cgroup(target: str, options: MountOptions, place: CgroupPlace, *, own_cgroup: bool) -> list[Operation | Block]:
+def _cgroup(
+    target: str, options: MountOptions, place: CgroupPlace, *, own_cgroup: bool, attached: bool
+) -> list[Operation | Block]:
     attributes = attributes_of_new(options)
     controllers = place.controllers()
-    if not own_cgroup:
-        # No cgroup namespace: the host's whole view, as runc gives it.
+    if not own_cgroup and not controllers:
+        # v2 without a cgroup namespace: the host's whole view, as runc gives it.
         return [
             Bind(
                 HOST,
@@ -159,7 +163,7 @@ def _cgroup(target: str, options: MountOptions, place: CgroupPlace, *, own_cgrou
     for name, directory in controllers:
         ops.append(Bind(HOST, directory, "", ROOT, f"{target}/{name}", k.BIND_CREATE, attributes, note="cgroup"))
         ops += [SymbolicLink(ROOT, f"{target}/{alias}", name) for alias in name.split(",") if "," in name]
-    if attributes & k.MOUNT_ATTR_RDONLY:
+    if attributes & k.MOUNT_ATTR_RDONLY and attached:
         ops.append(SetAttributes(ROOT, target, k.MOUNT_ATTR_RDONLY))
     return ops
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno as numbers
+import os
+
 from pyrt.errors import PyrtError
 
 
@@ -31,3 +34,14 @@ class NotRunningError(OciError):
 
     def __init__(self) -> None:
         super().__init__("container not running")
+
+
+def in_words_of_go(text: str) -> str:
+    """The message with its reason, if that is the kernel's, in lower case: Go has it so, and callers look for "no such
+    file or directory" and "permission denied" (kubectl, podman, docker).
+    """
+    for number in numbers.errorcode:
+        reason = os.strerror(number)
+        if text.endswith(reason):
+            return text.removesuffix(reason) + reason[:1].lower() + reason[1:]
+    return text

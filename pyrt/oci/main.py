@@ -8,7 +8,7 @@ import sys
 
 from pyrt import records
 from pyrt.errors import PyrtError
-from pyrt.oci.errors import OciError, UsageError
+from pyrt.oci.errors import OciError, UsageError, in_words_of_go
 from pyrt.oci.flags import Options, parse
 from pyrt.oci.log import LOG
 
@@ -107,10 +107,10 @@ def main() -> int:
     try:
         return run(sys.argv[1:])
     except OciError as error:
-        LOG.error(str(error))
+        LOG.error(in_words_of_go(str(error)))
         return error.exit_code
     except PyrtError as error:
-        LOG.error(str(error))
+        LOG.error(in_words_of_go(str(error)))
         return 1
     except BrokenPipeError:
         return 1

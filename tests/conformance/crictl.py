@@ -44,6 +44,14 @@ class Session:
 
     def __call__(self, *words: str, expect: str = "") -> str:
         """Run one; its output has ``expect`` in it. Raises SystemExit."""
+        done = self.run(*words)
+        said = (done.stdout + done.stderr).replace("\x1b[2J\x1b[H", "")  # stats clears the screen
+        _require(done.returncode == 0, f"exit code {done.returncode}")
+        _require(expect in said, f"expected {expect!r}")
+        return done.stdout.strip()
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one, whatever comes of it."""
         print(f"\n$ crictl {' '.join(words)}", flush=True)
         done = subprocess.run(
             [*self._command, *words],
@@ -53,11 +61,9 @@ class Session:
             timeout=60,
             stdin=subprocess.DEVNULL,
         )
-        said = (done.stdout + done.stderr).replace("\x1b[2J\x1b[H", "")  # stats clears the screen
+        said = (done.stdout + done.stderr).replace("\x1b[2J\x1b[H", "")
         print(said.rstrip() if len(said) < 3000 else said[:3000] + "...", flush=True)
-        _require(done.returncode == 0, f"exit code {done.returncode}")
-        _require(expect in said, f"expected {expect!r}")
-        return done.stdout.strip()
+        return done
 
     def interactive(self, *words: str, typed: str, expect: str) -> None:
         """Run one at a terminal and type ``typed``."""

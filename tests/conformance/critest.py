@@ -46,6 +46,7 @@ def main() -> int:
     """0 only if no spec failed."""
     parser = argparse.ArgumentParser(prog="scripts/conformance critest", description="cri-tools' validation")
     parser.add_argument("--runtime", choices=("pyrt", "containerd"), default="pyrt", help="who is tested")
+    parser.add_argument("--handler", default="runc", help="with --runtime containerd: its OCI runtime (default: runc)")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match this regular expression")
     parser.add_argument("--nodes", type=int, default=4, help="how many specs at a time (default: 4)")
     parser.add_argument("--critest", type=Path, help="a critest that was built elsewhere, of another version")
@@ -62,8 +63,11 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(endpoints.scratch("critest"))
         url = stack.enter_context(endpoints.images(directory / "registry", "critest"))
-        start = endpoints.pyrt if arguments.runtime == "pyrt" else endpoints.containerd
-        runtime = stack.enter_context(start(directory, url, MIRRORED))
+        if arguments.runtime == "pyrt":
+            runtime = stack.enter_context(endpoints.pyrt(directory, url, MIRRORED))
+        else:
+            handler = shutil.which(arguments.handler) or arguments.handler
+            runtime = stack.enter_context(endpoints.containerd(directory, url, MIRRORED, handler))
         stack.callback(shutil.copy, runtime.log, reports / f"critest-{runtime.name}.log")
         report = reports / "critest.json"
         report.unlink(missing_ok=True)

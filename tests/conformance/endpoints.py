@@ -108,11 +108,13 @@ def _pyrt(runtime: Runtime, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def containerd(directory: Path, url: str, mirrored: Sequence[str]) -> Iterator[Runtime]:
-    """Debian's containerd with runc and the bridge plugin. Afterwards its directories, bridge and shims are gone."""
+def containerd(directory: Path, url: str, mirrored: Sequence[str], handler: str = "runc") -> Iterator[Runtime]:
+    """Debian's containerd with the bridge plugin and runc, or what ``handler`` names in its place. Afterwards its
+    directories, bridge and shims are gone.
+    """
     runtime = Runtime("containerd", directory, directory / "containerd.sock", directory / "containerd.log")
     bridge = "pc" + hashlib.sha256(str(directory).encode()).hexdigest()[:6]
-    _write_containerd(runtime, url, mirrored, bridge)
+    _write_containerd(runtime, url, mirrored, bridge, handler)
     with runtime.log.open("ab") as log:
         runtime.process = subprocess.Popen(
             ["containerd", "--config", str(directory / "containerd.toml")],
@@ -132,7 +134,7 @@ def containerd(directory: Path, url: str, mirrored: Sequence[str]) -> Iterator[R
         _sweep(directory, bridge)
 
 
-def _write_containerd(runtime: Runtime, url: str, mirrored: Sequence[str], bridge: str) -> None:
+def _write_containerd(runtime: Runtime, url: str, mirrored: Sequence[str], bridge: str, handler: str) -> None:
     home = runtime.directory
     for host in mirrored:
         (home / "hosts" / host).mkdir(parents=True)
@@ -176,6 +178,8 @@ state = "{home}/state"
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
+      BinaryName = "{handler}"
+      Root = "{home}/handler"
 """
     )
 

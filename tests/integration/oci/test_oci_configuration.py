@@ -100,6 +100,19 @@ def test_its_executable_cannot_be_overwritten(runtime):
         os.open(f"/proc/{pid}/exe", os.O_WRONLY)
 
 
+def test_without_a_cgroup_namespace_its_own_cgroup_is_all_that_it_sees(runtime):
+    """On v1: the hierarchies of the host, or the cgroups of others, are not in there (runc binds its own, too)."""
+    if not Path("/sys/fs/cgroup/memory").exists():
+        pytest.skip("needs cgroup v1")
+    kept = [entry for entry in runtime.config["linux"]["namespaces"] if entry["type"] != "cgroup"]
+    runtime.config["linux"]["namespaces"] = kept
+    runtime.config["linux"]["resources"] = {"memory": {"limit": 64 << 20}}
+    mount = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid"]}
+    runtime.config["mounts"] = [m for m in runtime.config["mounts"] if m["destination"] != "/sys/fs/cgroup"] + [mount]
+    out = runtime.sh("cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes; exec cat pids/cgroup.procs")
+    assert out.splitlines() == [str(64 << 20), "1"]
+
+
 def test_a_profile_without_apparmor_is_told_of(runtime):
     if Path("/sys/module/apparmor/parameters/enabled").exists():
         pytest.skip("this kernel has AppArmor")

@@ -59,7 +59,7 @@ def test_signals_go_on_to_the_container(runtime):
 
 @pytest.mark.parametrize(
     ("program", "message"),
-    [("/nonexistent", "No such file"), ("nonexistent", "not found in $PATH"), ("/bin", "Permission denied")],
+    [("/nonexistent", "no such file"), ("nonexistent", "not found in $PATH"), ("/bin", "permission denied")],
 )
 def test_a_program_that_is_not_there_is_found_at_creation(runtime, program, message):
     assert message in runtime.run(program, fails=1).stderr
