@@ -46,8 +46,8 @@ def own_cgroups(text: str) -> dict[str, str]:
 
 def locate(path: str, id_: str, hierarchies: Hierarchies, own: Mapping[str, str]) -> Cgroup:
     """The place of a container's cgroup; nothing is made yet. Pure. Raises :class:`OciError`."""
-    # Without --systemd-cgroup (which is refused) SLICE:PREFIX:NAME is a name like any other: engines make such ones of a
-    # parent that is called *.slice.
+    # Without --systemd-cgroup (which is refused) SLICE:PREFIX:NAME is a name like any other: engines make such ones of
+    # a parent that is called *.slice.
     words = [word for word in (path or id_).split("/") if word not in ("", ".")]
     if not words or ".." in words:
         raise OciError(f"{path!r} is not the path of a cgroup", operation="linux.cgroupsPath")

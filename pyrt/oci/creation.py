@@ -19,6 +19,7 @@ from pyrt.launch import (
     DirectoryRoot,
     GivenFd,
     LaunchError,
+    MountSource,
     Plan,
     compile_container,
     probe,
@@ -119,6 +120,7 @@ def compile_plan(bundle: Bundle, state: State, request: Request, gate: int) -> P
         DirectoryRoot(bundle.rootfs),
         cgroup=place_of(state),
         features=features,
+        sources=_shared_sources(config),
         wait=True,
         gate=GivenFd(gate, "start") if gate >= 0 else None,
         wait_before_pivot=bool(hooks.prestart or hooks.create_runtime or hooks.create_container),
@@ -126,6 +128,19 @@ def compile_plan(bundle: Bundle, state: State, request: Request, gate: int) -> P
         give_stdio=True,
     )
     return compile_container(config, context)
+
+
+def _shared_sources(config: Config) -> dict[str, MountSource]:
+    """Binds whose mounts reach the host: their sources are taken from the host's own tree, not from a copy that only
+    follows it. Nothing is unless ``rootfsPropagation`` says so too, as with runc.
+    """
+    if config.linux is None or config.linux.rootfs_propagation not in ("shared", "rshared"):
+        return {}
+    return {
+        mount.destination: MountSource(current=True)
+        for mount in config.mounts
+        if not {"shared", "rshared"}.isdisjoint(mount.options)
+    }
 
 
 def place_of(state: State) -> CgroupPlace:
